@@ -1,0 +1,1 @@
+//! Health, debug, echo and the admin socket: what the gateway says about itself.

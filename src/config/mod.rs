@@ -1,0 +1,1 @@
+//! The file as written and as meant: sources with spans, syntaxes, typed model, diagnostics.

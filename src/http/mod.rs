@@ -1,0 +1,1 @@
+//! HTTP semantics without I/O: header ids, URI rules, the HTTP/1 codec.

@@ -1,0 +1,1 @@
+//! Byte ranges of JSON: scanner, selection, splicing. Knows nothing of HTTP, sockets or clocks.

@@ -1,0 +1,1 @@
+//! The seam to the driver: ladder, sockets, TLS sessions, blocks, timers. Others never name monoio.

@@ -1,0 +1,1 @@
+//! What the hot path reads: policies' traits, router, head templates, endpoints; compiled before traffic.

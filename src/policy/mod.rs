@@ -1,0 +1,1 @@
+//! One file per capability; this list is the chain's order.

@@ -1,0 +1,1 @@
+//! Process and worker lifecycle: start, connection loop, plan swap, drain.

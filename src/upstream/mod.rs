@@ -1,0 +1,1 @@
+//! Origins, balancing, per-core pools and the client side of a call.

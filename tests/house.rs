@@ -1,0 +1,172 @@
+//! The rules of the house, as tests: floors look down only, every file says what it is for, no
+//! drawer files, no forbidden words, `unsafe` only where it is allowed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Floor of each top-level module: a module may name only modules of a lower number, or itself.
+/// `net` and `control` stand beside the sans-IO floors: those may not name them, nor they `plan`.
+const FLOORS: &[(&str, u32)] = &[
+    ("json", 0),
+    ("http", 0),
+    ("config", 10),
+    ("net", 15),
+    ("plan", 20),
+    ("control", 25),
+    ("telemetry", 30),
+    ("upstream", 40),
+    ("protocol", 50),
+    ("policy", 50),
+    ("proxy", 60),
+    ("admin", 70),
+    ("server", 80),
+    ("cli", 90),
+];
+
+/// The floors that must stay free of I/O.
+const SANS_IO: &[&str] = &["json", "http", "config", "plan"];
+
+fn floor(module: &str) -> Option<u32> {
+    FLOORS.iter().find(|(name, _)| *name == module).map(|(_, level)| *level)
+}
+
+fn rust_files(under: &str) -> Vec<PathBuf> {
+    fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(under), &mut found);
+    found.sort();
+    found
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(path).display().to_string()
+}
+
+/// The lines of a file that are code: comments are cut off, the text of strings is left in.
+fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().filter_map(|(at, line)| {
+        let trimmed = line.trim_start();
+        if trimmed.starts_with("//") { None } else { Some((at + 1, line)) }
+    })
+}
+
+#[test]
+fn floors_look_down_only() {
+    let mut wrong = Vec::new();
+    for path in rust_files("src") {
+        let name = relative(&path);
+        let module = name.trim_start_matches("src/").split('/').next().unwrap_or_default();
+        let Some(own) = floor(module) else { continue };
+        let text = fs::read_to_string(&path).expect("a source file is readable");
+        for (line, code) in code_lines(&text) {
+            for (at, _) in code.match_indices("crate::") {
+                let rest = &code[at + "crate::".len()..];
+                let other: String =
+                    rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                let Some(level) = floor(&other) else { continue };
+                let into_io = SANS_IO.contains(&module) && !SANS_IO.contains(&other.as_str());
+                let beside =
+                    matches!(module, "net" | "control") && SANS_IO.contains(&other.as_str());
+                let allowed_beside = module == "control" && other != "plan";
+                if other != module && (level >= own || into_io || (beside && !allowed_beside)) {
+                    wrong.push(format!(
+                        "{name}:{line}: `{module}` names `crate::{other}`, which is not below it: \
+                         take the value or a trait instead, or move the code down"
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let wrong: Vec<_> = ["src", "tests", "benches", "examples"]
+        .iter()
+        .flat_map(|under| rust_files(under))
+        .filter(|path| !fs::read_to_string(path).is_ok_and(|text| text.starts_with("//!")))
+        .map(|path| relative(&path))
+        .collect();
+    assert!(wrong.is_empty(), "no module doc at the top of: {wrong:#?}");
+}
+
+#[test]
+fn no_drawer_files() {
+    let drawers = ["utils.rs", "util.rs", "common.rs", "helpers.rs", "types.rs", "misc.rs"];
+    let wrong: Vec<_> = rust_files("src")
+        .into_iter()
+        .filter(|path| path.file_name().is_some_and(|n| drawers.iter().any(|d| n == *d)))
+        .map(|path| relative(&path))
+        .collect();
+    assert!(wrong.is_empty(), "one concept, one file with its name: {wrong:#?}");
+}
+
+#[test]
+fn no_forbidden_words() {
+    // Written in halves so that this file does not find itself.
+    let words = [
+        ["to", "do!("].concat(),
+        ["db", "g!("].concat(),
+        ["unimple", "mented!("].concat(),
+        ["FIX", "ME"].concat(),
+        ["#[ig", "nore"].concat(),
+        ["should_", "panic"].concat(),
+    ];
+    let mut wrong = Vec::new();
+    for under in ["src", "tests", "benches", "examples"] {
+        for path in rust_files(under) {
+            let text = fs::read_to_string(&path).expect("a source file is readable");
+            for (at, line) in text.lines().enumerate() {
+                if let Some(word) = words.iter().find(|word| line.contains(word.as_str())) {
+                    wrong.push(format!("{}:{}: `{word}`", relative(&path), at + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_stands_where_it_may() {
+    let keyword = ["uns", "afe "].concat();
+    let wrong: Vec<_> = rust_files("src")
+        .into_iter()
+        .map(|path| (relative(&path), fs::read_to_string(&path).unwrap_or_default()))
+        .filter(|(name, _)| !name.starts_with("src/net/") && name != "src/json/scan.rs")
+        .flat_map(|(name, text)| {
+            code_lines(&text)
+                .filter(|(_, code)| code.contains(&keyword))
+                .map(|(line, _)| format!("{name}:{line}"))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(wrong.is_empty(), "`unsafe` belongs in `net/` and `json/scan.rs` only: {wrong:#?}");
+}
+
+#[test]
+fn the_project_speaks_of_itself_alone() {
+    let mut wrong = Vec::new();
+    for under in ["src", "tests", "benches", "examples", "loadtests"] {
+        for path in rust_files(under) {
+            let text = fs::read_to_string(&path).expect("a source file is readable");
+            for (at, line) in text.lines().enumerate() {
+                let machine = ["/ro", "ot/"].concat();
+                let workplace = ["/wo", "rk/"].concat();
+                if line.contains(&machine) || line.contains(&workplace) {
+                    wrong.push(format!("{}:{}", relative(&path), at + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "a path of one machine: {wrong:#?}");
+}
