@@ -1,0 +1,268 @@
+//! The head of a request to a backend, written straight into an output block from what the plan
+//! knows and what the client sent. The hot path of every call: no allocation, one pass over the
+//! client's fields. Source: docs/reference/lura-core.md 2.6, 3.3, 3.7, 4.1.
+
+use super::endpoint::{Backend, Host};
+use super::forward::{Names, QueryFilter};
+use super::url_template::Values;
+use crate::http::h1::RequestHead;
+use crate::http::{HeaderId, canonical_name, hop, uri};
+
+/// What the request of the client contributes.
+pub struct Incoming<'a> {
+    /// Bytes that the head's spans refer to.
+    pub bytes: &'a [u8],
+    /// The client's head.
+    pub head: &'a RequestHead,
+    /// The query as sent, without `?`.
+    pub query: &'a [u8],
+    /// Values for the holes of the URL.
+    pub values: &'a dyn Values,
+    /// The client's address as text; empty when it is not known.
+    pub client_ip: &'a str,
+    /// `Host` of the client's request.
+    pub host: &'a [u8],
+    /// Fields that policies set, in place of the client's; an empty value removes one.
+    pub edits: &'a [(String, Vec<u8>)],
+}
+
+/// Which content goes with the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The client sent none.
+    None,
+    /// Some, of a length that only the client's `Content-Length` tells, which is announced where
+    /// that field is forwarded; chunked otherwise, as Go does.
+    Some(Option<u64>),
+}
+
+/// What the head that was written implies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// We asked for gzip ourselves, so the answer is decoded before anyone sees it.
+    pub asked_for_gzip: bool,
+    /// The content goes chunked.
+    pub is_chunked: bool,
+    /// The client's `Expect: 100-continue` went along.
+    pub expects_continue: bool,
+}
+
+/// The fixed fields of this build.
+const USER_AGENT: &str = concat!("User-Agent: Ringway ", env!("CARGO_PKG_VERSION"), "\r\n");
+const FORWARDED_VIA: &str = concat!("X-Forwarded-Via: Ringway ", env!("CARGO_PKG_VERSION"), "\r\n");
+
+impl Backend {
+    /// Appends the head for one call. `asks_for_gzip` is off with `disable_compression`;
+    /// `keeps_alive` is off with `disable_keep_alives`.
+    pub fn write_head(
+        &self,
+        host: &Host,
+        authority: &str,
+        incoming: &Incoming<'_>,
+        content: Content,
+        options: WireOptions,
+        out: &mut Vec<u8>,
+    ) -> Written {
+        self.write_line(host, authority, incoming, out);
+        self.write_fields(incoming, content, options, out)
+    }
+
+    /// The request line and `Host`.
+    fn write_line(
+        &self,
+        host: &Host,
+        authority: &str,
+        incoming: &Incoming<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(fixed) = &host.fixed_line
+            && (self.query == QueryFilter::None || incoming.query.is_empty())
+        {
+            out.extend_from_slice(fixed);
+            return;
+        }
+        out.extend_from_slice(self.method.as_bytes());
+        out.push(b' ');
+        self.write_target(host, incoming, out);
+        out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+        out.extend_from_slice(authority.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Path and query as they go on the wire.
+    pub fn write_target(&self, host: &Host, incoming: &Incoming<'_>, out: &mut Vec<u8>) {
+        self.url.write(&host.prefix, incoming.values, out);
+        if self.query == QueryFilter::None || incoming.query.is_empty() {
+            return;
+        }
+        let before = out.len();
+        out.push(if self.url.has_query() { b'&' } else { b'?' });
+        let start = out.len();
+        uri::encode_filtered(incoming.query, |name| self.query.contains(name), out);
+        if out.len() == start {
+            out.truncate(before);
+        }
+    }
+
+    /// Everything after `Host`, with the blank line.
+    pub fn write_fields(
+        &self,
+        incoming: &Incoming<'_>,
+        content: Content,
+        options: WireOptions,
+        out: &mut Vec<u8>,
+    ) -> Written {
+        let filter = &self.fields;
+        let mut written =
+            Written { asked_for_gzip: false, is_chunked: false, expects_continue: false };
+        let mut has_user_agent = false;
+        let mut may_ask_for_gzip = options.asks_for_gzip && &*self.method != "HEAD";
+        let mut length = None;
+        if !filter.client.is_empty() {
+            let nominated = hop::Nominated::of(incoming.head, incoming.bytes);
+            for field in &incoming.head.fields {
+                let name = field.name.of(incoming.bytes);
+                if !filter.client.contains(field.id, name) {
+                    continue;
+                }
+                match field.id {
+                    HeaderId::ContentLength => {
+                        length = match content {
+                            Content::Some(known) => known,
+                            Content::None => None,
+                        };
+                        continue;
+                    }
+                    // Ours below, or the connection's own business.
+                    HeaderId::Host
+                    | HeaderId::XForwardedFor
+                    | HeaderId::XForwardedHost => continue,
+                    HeaderId::Expect => {
+                        if content == Content::None {
+                            continue;
+                        }
+                        written.expects_continue = true;
+                    }
+                    HeaderId::AcceptEncoding | HeaderId::Range => may_ask_for_gzip = false,
+                    HeaderId::UserAgent => has_user_agent = true,
+                    _ => {}
+                }
+                if hop::is_hop_by_hop(field.id)
+                    || nominated.contains(name)
+                    || aliases_ours(name)
+                    || replaced(incoming.edits, name)
+                {
+                    continue;
+                }
+                write_name(field.id, name, out);
+                out.extend_from_slice(b": ");
+                out.extend_from_slice(field.value.of(incoming.bytes));
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+        for (name, value) in incoming.edits {
+            if value.is_empty() || !filter.passes_edit(name) {
+                continue;
+            }
+            match HeaderId::of(name.as_bytes()) {
+                HeaderId::UserAgent => has_user_agent = true,
+                HeaderId::AcceptEncoding | HeaderId::Range => may_ask_for_gzip = false,
+                _ => {}
+            }
+            crate::http::h1::encode::field(name.as_bytes(), value, out);
+        }
+        if !has_user_agent {
+            out.extend_from_slice(USER_AGENT.as_bytes());
+        }
+        if filter.forwarded_via
+            && filter.client_user_agent
+            && incoming.head.find(HeaderId::UserAgent, incoming.bytes).is_some()
+        {
+            out.extend_from_slice(FORWARDED_VIA.as_bytes());
+        }
+        if filter.forwarded_for {
+            out.extend_from_slice(b"X-Forwarded-For: ");
+            out.extend_from_slice(incoming.client_ip.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        if filter.forwarded_host {
+            out.extend_from_slice(b"X-Forwarded-Host: ");
+            out.extend_from_slice(incoming.host);
+            out.extend_from_slice(b"\r\n");
+        }
+        if may_ask_for_gzip {
+            out.extend_from_slice(b"Accept-Encoding: gzip\r\n");
+            written.asked_for_gzip = true;
+        }
+        if !options.keeps_alive {
+            out.extend_from_slice(b"Connection: close\r\n");
+        }
+        match (content, length) {
+            (Content::Some(_), Some(length)) => {
+                crate::http::h1::encode::content_length(length, out);
+            }
+            (Content::Some(_), None) => {
+                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+                written.is_chunked = true;
+            }
+            (Content::None, _) if matches!(&*self.method, "POST" | "PUT" | "PATCH") => {
+                out.extend_from_slice(b"Content-Length: 0\r\n");
+            }
+            (Content::None, _) => {}
+        }
+        out.extend_from_slice(b"\r\n");
+        written
+    }
+}
+
+/// What the transport wants of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireOptions {
+    /// Not `disable_compression`.
+    pub asks_for_gzip: bool,
+    /// Not `disable_keep_alives`.
+    pub keeps_alive: bool,
+}
+
+/// Go canonicalises names before it sends them; so do we.
+fn write_name(id: HeaderId, name: &[u8], out: &mut Vec<u8>) {
+    match id {
+        HeaderId::Other => canonical_name(name, out),
+        known => out.extend_from_slice(known.name().as_bytes()),
+    }
+}
+
+/// A name with `_` that some backends read as one of the fields we set (hardening C3).
+fn aliases_ours(name: &[u8]) -> bool {
+    name.contains(&b'_') && {
+        let plain: Vec<u8> =
+            name.iter().map(|b| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() }).collect();
+        matches!(
+            &*plain,
+            b"x-forwarded-for"
+                | b"x-forwarded-host"
+                | b"x-forwarded-via"
+                | b"x-forwarded-proto"
+                | b"x-real-ip"
+                | b"user-agent"
+                | b"content-length"
+                | b"transfer-encoding"
+                | b"host"
+                | b"connection"
+        )
+    }
+}
+
+fn replaced(edits: &[(String, Vec<u8>)], name: &[u8]) -> bool {
+    !edits.is_empty() && edits.iter().any(|(n, _)| n.as_bytes().eq_ignore_ascii_case(name))
+}
+
+impl super::forward::FieldFilter {
+    /// Fields that policies set reach the backend unless the backend's own list strips them.
+    fn passes_edit(&self, name: &str) -> bool {
+        !self.is_backend_list || match &self.client {
+            Names::All => true,
+            names => names.contains(HeaderId::of(name.as_bytes()), name.as_bytes()),
+        }
+    }
+}
