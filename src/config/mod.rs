@@ -1,1 +1,12 @@
 //! The file as written and as meant: sources with spans, syntaxes, typed model, diagnostics.
+//!
+//! Everything comes in as values and goes out as values: no file system, no environment, no clock.
+//! `load` is the door; `model` is what `plan` compiles.
+
+pub mod diagnostic;
+pub mod host;
+pub mod model;
+pub mod node;
+pub mod path;
+pub mod source;
+pub mod url_template;
