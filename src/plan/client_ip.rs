@@ -24,15 +24,19 @@ impl Cidr {
             None => (text, None),
         };
         let address: IpAddr = address.parse().ok()?;
+        let width = if address.is_ipv6() { 128 } else { 32 };
+        let length = length.unwrap_or(width);
+        (length <= width).then(|| Cidr::new(address, length as u8))
+    }
+
+    /// A block from its parts; bits behind the prefix are ignored, a prefix over the width is cut.
+    pub fn new(address: IpAddr, prefix: u8) -> Cidr {
         let (bits, is_v6) = bits(address);
         let width = if is_v6 { 128 } else { 32 };
-        let length = length.unwrap_or(width);
-        if length > width {
-            return None;
-        }
+        let length = u32::from(prefix).min(width);
         let mask = if length == 0 { 0 } else { u128::MAX << (width - length) };
         let mask = if is_v6 { mask } else { mask & u128::from(u32::MAX) };
-        Some(Cidr { base: bits & mask, mask, is_v6 })
+        Cidr { base: bits & mask, mask, is_v6 }
     }
 
     /// Whether an address lies in the block. An IPv4 address mapped into IPv6 counts as IPv4.

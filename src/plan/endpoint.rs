@@ -24,14 +24,19 @@ pub struct BackendId(pub u32);
 pub enum Route {
     /// A configured endpoint.
     Endpoint(EndpointId),
+    /// One of the gateway's own.
+    Builtin(Builtin),
+}
+
+/// The gateway's own routes on the public listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Builtin {
     /// `/__health` or `health_path`.
     Health,
     /// `/__debug/`.
     Debug,
     /// `/__echo/`.
     Echo,
-    /// `auto_options`: index into [`super::Plan::allow_lists`].
-    Options(u32),
 }
 
 /// One endpoint.
@@ -102,6 +107,8 @@ pub struct Backend {
     pub concurrent_calls: u16,
     /// `backend/http/client.send_body_on_redirect`.
     pub sends_body_on_redirect: bool,
+    /// Whether another host is tried when one cannot be connected to.
+    pub tries_next_host: bool,
     /// Policies of the stage `Backend`.
     pub chain: Chain,
     /// Policies of the stage `Executor`.
@@ -113,6 +120,8 @@ pub struct Backend {
 pub struct Host {
     /// Whose pool is used.
     pub origin: OriginId,
+    /// The bytes of `Host`.
+    pub authority: Box<str>,
     /// Path of the host entry itself (`disable_host_sanitize`), put first.
     pub prefix: Box<[u8]>,
     /// The host as configured, shown in error texts.

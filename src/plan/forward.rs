@@ -2,6 +2,7 @@
 //! `input_query_strings` of the endpoint and of the backend, intersected once, before traffic.
 //! Source: docs/reference/lura-core.md 2.6, 3.7, 4.1, 8.1 items 3–6.
 
+use crate::config::model;
 use crate::http::HeaderId;
 
 /// Fields that pass: a bit per known name, and the other names in lower case.
@@ -73,25 +74,29 @@ impl Names {
 impl FieldFilter {
     /// The effective filter of one backend. An empty endpoint list means Content-Type alone; an
     /// empty backend list passes everything; `*` is special in the endpoint's list only.
-    pub fn new(endpoint: &[String], backend: &[String]) -> FieldFilter {
-        let all = endpoint.iter().any(|name| name == "*");
+    pub fn new(endpoint: &model::Names, backend: &model::Names) -> FieldFilter {
+        let default = model::Names::Only(vec!["Content-Type".to_owned()]);
+        let endpoint = match endpoint {
+            model::Names::Only(list) if list.is_empty() => &default,
+            other => other,
+        };
         let lists = |list: &[String], name: &str| list.iter().any(|n| n.eq_ignore_ascii_case(name));
-        let own = |name: &str| backend.is_empty() || lists(backend, name);
-        let client = if backend.is_empty() {
-            match endpoint {
-                [] => Names::of(&["Content-Type".to_owned()]),
-                _ if all => Names::All,
-                list => Names::of(list),
+        let own = |name: &str| match backend {
+            model::Names::All => true,
+            model::Names::Only(list) => lists(list, name),
+        };
+        let client = match (endpoint, backend) {
+            (model::Names::All, model::Names::All) => Names::All,
+            (model::Names::All, model::Names::Only(list))
+            | (model::Names::Only(list), model::Names::All) => Names::of(list),
+            (model::Names::Only(wide), model::Names::Only(narrow)) => {
+                let both: Vec<_> = narrow.iter().filter(|n| lists(wide, n)).cloned().collect();
+                Names::of(&both)
             }
-        } else if all {
-            Names::of(backend)
-        } else if endpoint.is_empty() {
-            let both: Vec<_> =
-                backend.iter().filter(|n| n.eq_ignore_ascii_case("content-type")).cloned().collect();
-            Names::of(&both)
-        } else {
-            let both: Vec<_> = backend.iter().filter(|n| lists(endpoint, n)).cloned().collect();
-            Names::of(&both)
+        };
+        let client_user_agent = match endpoint {
+            model::Names::All => true,
+            model::Names::Only(list) => lists(list, "User-Agent"),
         };
         FieldFilter {
             client,
@@ -99,8 +104,8 @@ impl FieldFilter {
             forwarded_host: own("X-Forwarded-Host"),
             forwarded_via: own("X-Forwarded-Via"),
             user_agent: own("User-Agent"),
-            client_user_agent: all || lists(endpoint, "User-Agent"),
-            is_backend_list: !backend.is_empty(),
+            client_user_agent,
+            is_backend_list: *backend != model::Names::All,
         }
     }
 }
@@ -118,18 +123,19 @@ pub enum QueryFilter {
 
 impl QueryFilter {
     /// The effective filter of one backend.
-    pub fn new(endpoint: &[String], backend: &[String]) -> QueryFilter {
-        let all = endpoint.iter().any(|name| name == "*");
-        let names = |list: &mut dyn Iterator<Item = &String>| -> QueryFilter {
-            let list: Box<[Box<[u8]>]> = list.map(|n| n.as_bytes().into()).collect();
+    pub fn new(endpoint: &model::Names, backend: &model::Names) -> QueryFilter {
+        let listed = |list: &mut dyn Iterator<Item = &String>| {
+            let list: Box<[Box<[u8]>]> =
+                list.filter(|n| !n.is_empty()).map(|n| n.as_bytes().into()).collect();
             if list.is_empty() { QueryFilter::None } else { QueryFilter::Listed(list) }
         };
-        match (endpoint.is_empty(), backend.is_empty()) {
-            (true, _) => QueryFilter::None,
-            (_, true) if all => QueryFilter::All,
-            (_, true) => names(&mut endpoint.iter()),
-            (_, false) if all => names(&mut backend.iter().filter(|n| !n.is_empty())),
-            (_, false) => names(&mut backend.iter().filter(|n| endpoint.contains(n))),
+        match (endpoint, backend) {
+            (model::Names::All, model::Names::All) => QueryFilter::All,
+            (model::Names::All, model::Names::Only(list))
+            | (model::Names::Only(list), model::Names::All) => listed(&mut list.iter()),
+            (model::Names::Only(wide), model::Names::Only(narrow)) => {
+                listed(&mut narrow.iter().filter(|n| wide.contains(n)))
+            }
         }
     }
 
@@ -147,13 +153,24 @@ impl QueryFilter {
 mod tests {
     use super::*;
 
-    fn list(names: &[&str]) -> Vec<String> {
-        names.iter().map(|n| (*n).to_owned()).collect()
+    /// As the configuration reads it: `*` is special for endpoints, an absent list for backends.
+    fn endpoint(names: &[&str]) -> model::Names {
+        if names.contains(&"*") {
+            return model::Names::All;
+        }
+        model::Names::Only(names.iter().map(|n| (*n).to_owned()).collect())
+    }
+
+    fn backend(names: &[&str]) -> model::Names {
+        if names.is_empty() {
+            return model::Names::All;
+        }
+        model::Names::Only(names.iter().map(|n| (*n).to_owned()).collect())
     }
 
     #[test]
     fn which_fields_pass() {
-        for (case, endpoint, backend, name, passes) in [
+        for (case, of_endpoint, of_backend, name, passes) in [
             ("default", &[][..], &[][..], "Content-Type", true),
             ("default, another", &[], &[], "Accept", false),
             ("a list drops the implicit Content-Type", &["X-One"], &[], "Content-Type", false),
@@ -166,7 +183,7 @@ mod tests {
             ("[\"\"] blocks all", &["*"], &[""], "X-One", false),
             ("known name", &["authorization"], &[], "Authorization", true),
         ] {
-            let filter = FieldFilter::new(&list(endpoint), &list(backend));
+            let filter = FieldFilter::new(&endpoint(of_endpoint), &backend(of_backend));
             let id = HeaderId::of(name.as_bytes());
             assert_eq!(filter.client.contains(id, name.as_bytes()), passes, "{case}");
         }
@@ -174,16 +191,16 @@ mod tests {
 
     #[test]
     fn a_backend_list_strips_our_own_fields() {
-        let filter = FieldFilter::new(&list(&["*"]), &list(&["X-One", "x-forwarded-for"]));
+        let filter = FieldFilter::new(&endpoint(&["*"]), &backend(&["X-One", "x-forwarded-for"]));
         assert!(filter.forwarded_for && !filter.forwarded_host && !filter.user_agent);
-        let open = FieldFilter::new(&list(&["*"]), &[]);
+        let open = FieldFilter::new(&endpoint(&["*"]), &backend(&[]));
         assert!(open.forwarded_for && open.forwarded_host && open.user_agent);
         assert!(open.client_user_agent);
     }
 
     #[test]
     fn which_parameters_pass() {
-        for (case, endpoint, backend, name, passes) in [
+        for (case, of_endpoint, of_backend, name, passes) in [
             ("none by default", &[][..], &[][..], "a", false),
             ("listed", &["a"], &[], "a", true),
             ("case matters", &["a"], &[], "A", false),
@@ -192,7 +209,7 @@ mod tests {
             ("backend cannot widen", &["a"], &["b"], "b", false),
             ("[\"\"] blocks all", &["*"], &[""], "a", false),
         ] {
-            let filter = QueryFilter::new(&list(endpoint), &list(backend));
+            let filter = QueryFilter::new(&endpoint(of_endpoint), &backend(of_backend));
             assert_eq!(filter.contains(name.as_bytes()), passes, "{case}");
         }
     }

@@ -5,7 +5,7 @@
 use super::endpoint::{Backend, Host};
 use super::forward::{Names, QueryFilter};
 use super::url_template::Values;
-use crate::http::h1::RequestHead;
+use crate::http::h1::{RequestHead, encode};
 use crate::http::{HeaderId, canonical_name, hop, uri};
 
 /// What the request of the client contributes.
@@ -57,13 +57,12 @@ impl Backend {
     pub fn write_head(
         &self,
         host: &Host,
-        authority: &str,
         incoming: &Incoming<'_>,
         content: Content,
         options: WireOptions,
         out: &mut Vec<u8>,
     ) -> Written {
-        self.write_line(host, authority, incoming, out);
+        self.write_line(host, incoming, out);
         self.write_fields(incoming, content, options, out)
     }
 
@@ -71,7 +70,6 @@ impl Backend {
     fn write_line(
         &self,
         host: &Host,
-        authority: &str,
         incoming: &Incoming<'_>,
         out: &mut Vec<u8>,
     ) {
@@ -85,7 +83,7 @@ impl Backend {
         out.push(b' ');
         self.write_target(host, incoming, out);
         out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
-        out.extend_from_slice(authority.as_bytes());
+        out.extend_from_slice(host.authority.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
 
@@ -119,9 +117,10 @@ impl Backend {
         let mut may_ask_for_gzip = options.asks_for_gzip && &*self.method != "HEAD";
         let mut length = None;
         if !filter.client.is_empty() {
-            let nominated = hop::Nominated::of(incoming.head, incoming.bytes);
-            for field in &incoming.head.fields {
-                let name = field.name.of(incoming.bytes);
+            let fields = &incoming.head.fields;
+            let stripped = hop::Stripped::of(fields, incoming.bytes);
+            for field in fields.iter() {
+                let name = field.name(incoming.bytes);
                 if !filter.client.contains(field.id, name) {
                     continue;
                 }
@@ -147,8 +146,7 @@ impl Backend {
                     HeaderId::UserAgent => has_user_agent = true,
                     _ => {}
                 }
-                if hop::is_hop_by_hop(field.id)
-                    || nominated.contains(name)
+                if stripped.contains(field, fields, incoming.bytes)
                     || aliases_ours(name)
                     || replaced(incoming.edits, name)
                 {
@@ -156,7 +154,7 @@ impl Backend {
                 }
                 write_name(field.id, name, out);
                 out.extend_from_slice(b": ");
-                out.extend_from_slice(field.value.of(incoming.bytes));
+                out.extend_from_slice(field.value(incoming.bytes));
                 out.extend_from_slice(b"\r\n");
             }
         }
@@ -169,7 +167,7 @@ impl Backend {
                 HeaderId::AcceptEncoding | HeaderId::Range => may_ask_for_gzip = false,
                 _ => {}
             }
-            crate::http::h1::encode::field(name.as_bytes(), value, out);
+            let _ = encode::checked_field(out, name.as_bytes(), value);
         }
         if !has_user_agent {
             out.extend_from_slice(USER_AGENT.as_bytes());
@@ -199,10 +197,10 @@ impl Backend {
         }
         match (content, length) {
             (Content::Some(_), Some(length)) => {
-                crate::http::h1::encode::content_length(length, out);
+                encode::content_length(out, length);
             }
             (Content::Some(_), None) => {
-                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+                encode::transfer_encoding_chunked(out);
                 written.is_chunked = true;
             }
             (Content::None, _) if matches!(&*self.method, "POST" | "PUT" | "PATCH") => {

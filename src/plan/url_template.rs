@@ -3,6 +3,7 @@
 //! that sends, in the query we escape (design: differences, row 14).
 //! Source: docs/reference/lura-core.md 1.6, 3.2, 3.3, 8.2 items 2 and 3.
 
+use crate::config::url_template::{self, UrlParam, UrlPart};
 use crate::http::uri;
 
 /// Gives values to the holes of a template.
@@ -19,8 +20,6 @@ pub struct UrlTemplate {
     path: Box<[Piece]>,
     query: Box<[Piece]>,
     has_query: bool,
-    /// The bytes on the wire where there are no holes.
-    fixed: Option<Box<[u8]>>,
     /// KrakenD's spelling (`/foo/{{.Id}}`), shown in error texts.
     pub shown: Box<str>,
 }
@@ -37,34 +36,15 @@ pub enum Piece {
 }
 
 impl UrlTemplate {
-    /// Compiles a pattern in the file's spelling (`/foo/{id}?x={y}`). `params` are the names of the
-    /// route's parameters in order, as they stand in the file.
-    pub fn new(pattern: &str, params: &[&str]) -> UrlTemplate {
-        let pattern = if pattern.starts_with('/') {
-            pattern.to_owned()
-        } else {
-            format!("/{pattern}")
-        };
-        let (path, query) = match pattern.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (pattern.as_str(), None),
-        };
-        let path = pieces(path, params);
-        let query_pieces = pieces(query.unwrap_or_default(), params);
-        let shown = shown(&pattern);
-        let mut template = UrlTemplate {
-            path: path.into(),
-            query: query_pieces.into(),
-            has_query: query.is_some_and(|q| !q.is_empty()),
-            fixed: None,
-            shown: shown.into(),
-        };
-        if template.path.iter().chain(&*template.query).all(|p| matches!(p, Piece::Text(_))) {
-            let mut fixed = Vec::new();
-            template.write(b"", &NoValues, &mut fixed);
-            template.fixed = Some(fixed.into());
+    /// Compiles the configured pattern for a route.
+    pub fn new(pattern: &url_template::UrlTemplate) -> UrlTemplate {
+        let query = pattern.query.as_deref().unwrap_or_default();
+        UrlTemplate {
+            path: pieces(&pattern.path),
+            query: pieces(query),
+            has_query: !query.is_empty(),
+            shown: pattern.stored.as_str().into(),
         }
-        template
     }
 
     /// Whether the pattern has a query part of its own.
@@ -72,17 +52,20 @@ impl UrlTemplate {
         self.has_query
     }
 
-    /// The bytes on the wire, where nothing of them depends on the request.
-    pub fn fixed(&self) -> Option<&[u8]> {
-        self.fixed.as_deref()
+    /// The bytes on the wire behind a host's own path, where nothing of them depends on the
+    /// request.
+    pub fn fixed(&self, prefix: &[u8]) -> Option<Vec<u8>> {
+        let is_text = |piece: &Piece| matches!(piece, Piece::Text(_));
+        if !self.path.iter().chain(&*self.query).all(is_text) {
+            return None;
+        }
+        let mut fixed = Vec::new();
+        self.write(prefix, &NoValues, &mut fixed);
+        Some(fixed)
     }
 
     /// Appends path and query as they go on the wire, after a host's own path.
     pub fn write(&self, prefix: &[u8], values: &dyn Values, out: &mut Vec<u8>) {
-        if let (Some(fixed), true) = (&self.fixed, prefix.is_empty()) {
-            out.extend_from_slice(fixed);
-            return;
-        }
         let start = out.len();
         out.extend_from_slice(prefix);
         let mut is_plain = uri::is_wire_path(prefix);
@@ -144,7 +127,7 @@ fn put_segment(value: &[u8], out: &mut Vec<u8>) -> bool {
 
 fn put_unresolved(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"%7B%7B.");
-    uri::encode_query_value(title(name).as_bytes(), out);
+    uri::encode_query_value(name.as_bytes(), out);
     out.extend_from_slice(b"%7D%7D");
 }
 
@@ -159,63 +142,17 @@ impl Values for NoValues {
     }
 }
 
-/// KrakenD's title case of a placeholder: the first byte only.
-fn title(name: &str) -> String {
-    let mut text = name.to_owned();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    text
-}
-
-/// The next `{name}` of a pattern: its start, its end after the brace, the name.
-fn placeholder(text: &str) -> Option<(usize, usize, &str)> {
-    let mut from = 0;
-    while let Some(open) = text[from..].find('{').map(|at| from + at) {
-        let rest = &text[open + 1..];
-        let end = rest
-            .bytes()
-            .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/')))
-            .unwrap_or(rest.len());
-        if end > 0 && rest.as_bytes().get(end) == Some(&b'}') {
-            return Some((open, open + end + 2, &rest[..end]));
-        }
-        from = open + 1;
-    }
-    None
-}
-
-fn pieces(text: &str, params: &[&str]) -> Vec<Piece> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some((start, end, name)) = placeholder(rest) {
-        if start > 0 {
-            found.push(Piece::Text(rest.as_bytes()[..start].into()));
-        }
-        found.push(match params.iter().position(|p| *p == name) {
-            Some(at) => Piece::Param(at as u16),
-            None => Piece::Named(name.into()),
-        });
-        rest = &rest[end..];
-    }
-    if !rest.is_empty() {
-        found.push(Piece::Text(rest.as_bytes().into()));
-    }
-    found
-}
-
-fn shown(pattern: &str) -> String {
-    let mut out = String::new();
-    let mut rest = pattern;
-    while let Some((start, end, name)) = placeholder(rest) {
-        out.push_str(&rest[..start]);
-        out.push_str("{{.");
-        out.push_str(&title(name));
-        out.push_str("}}");
-        rest = &rest[end..];
-    }
-    out.push_str(rest);
-    out
+fn pieces(parts: &[UrlPart]) -> Box<[Piece]> {
+    parts
+        .iter()
+        .map(|part| match part {
+            UrlPart::Literal(text) => Piece::Text(text.as_bytes().into()),
+            UrlPart::Param(UrlParam::Endpoint { index, .. }) => {
+                Piece::Param(u16::try_from(*index).unwrap_or(u16::MAX))
+            }
+            UrlPart::Param(UrlParam::Later { name }) => Piece::Named(name.as_str().into()),
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The content of a request on its way to a backend: held in memory, or streamed from the client.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use crate::net::Block;
 
@@ -21,9 +20,7 @@ pub enum BodyError {
 /// Where streamed content comes from. Implemented above, by whoever reads the client.
 pub trait BodySource {
     /// The next piece, its framing removed; `None` at the end of the message.
-    fn next<'a>(
-        &'a mut self,
-    ) -> Pin<Box<dyn Future<Output = Result<Option<Block>, BodyError>> + 'a>>;
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Block>, BodyError>>;
 }
 
 /// The content of one call.

@@ -1,0 +1,306 @@
+//! The content of a response: collected into one block, or handed on piece by piece.
+//! A connection goes back to its pool only when the message ended exactly where it said.
+//! Source: docs/reference/hardening.md A15, 4.1; RFC 9112 sections 6 to 8.
+
+use std::io;
+use std::ops::Range;
+
+use super::error::CallError;
+use super::heads::PooledHead;
+use super::pool::Lease;
+use crate::http::h1::{BodyKind, Decoder, InPlace, ResponseHead, Step};
+use crate::net::Block;
+
+/// Memory for content is taken as it comes, never as announced: this much at first.
+const FIRST_CAPACITY: usize = 64 * 1024;
+
+/// Up to this much of an unwanted body is read so that its connection can be kept.
+const DRAIN_MAX: usize = 16 * 1024;
+
+/// A response whose head is complete.
+pub struct Response {
+    lease: Option<Lease>,
+    /// The parsed head; its spans refer to [`Response::head_bytes`].
+    pub head: PooledHead,
+    head_block: Block,
+    /// What came after the head with it.
+    surplus: Range<usize>,
+    framing: Framing,
+    is_reusable: bool,
+    received: u64,
+}
+
+enum Framing {
+    Length(u64),
+    Chunked(Box<Decoder>),
+    UntilClose,
+    Ended,
+}
+
+/// A response with all its content.
+pub struct Collected {
+    /// The parsed head.
+    pub head: PooledHead,
+    /// The head's bytes, where the content stands in a block of its own.
+    head_block: Option<Block>,
+    block: Block,
+    content: Range<usize>,
+}
+
+impl Collected {
+    /// The content, with no transfer coding.
+    pub fn content(&self) -> &[u8] {
+        self.block.get(self.content.clone()).unwrap_or_default()
+    }
+
+    /// The bytes that the head's spans refer to.
+    pub fn head_bytes(&self) -> &[u8] {
+        self.head_block.as_ref().unwrap_or(&self.block)
+    }
+
+    /// The block that holds the content, and where in it.
+    pub fn into_content(self) -> (Block, Range<usize>) {
+        (self.block, self.content)
+    }
+}
+
+impl Response {
+    pub(super) fn new(
+        lease: Lease,
+        head: PooledHead,
+        block: Block,
+        at: usize,
+        is_reusable: bool,
+    ) -> Response {
+        let framing = match head.body {
+            BodyKind::None | BodyKind::Length(0) => Framing::Ended,
+            BodyKind::Length(length) => Framing::Length(length),
+            BodyKind::Chunked => Framing::Chunked(Box::default()),
+            BodyKind::UntilClose => Framing::UntilClose,
+        };
+        let is_reusable = is_reusable && head.keep_alive && head.body != BodyKind::UntilClose;
+        let surplus = at..block.len();
+        let mut response = Response {
+            lease: Some(lease),
+            head,
+            head_block: block,
+            surplus,
+            framing,
+            is_reusable,
+            received: 0,
+        };
+        if matches!(response.framing, Framing::Ended) {
+            let is_exact = response.surplus.is_empty();
+            response.end(is_exact);
+        }
+        response
+    }
+
+    /// The bytes that the head's spans refer to.
+    pub fn head_bytes(&self) -> &[u8] {
+        &self.head_block
+    }
+
+    /// Status code.
+    pub fn status(&self) -> u16 {
+        self.head.status
+    }
+
+    /// The parsed head.
+    pub fn head(&self) -> &ResponseHead {
+        &self.head
+    }
+
+    /// Whether all content has been handed out.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.framing, Framing::Ended)
+    }
+
+    /// The connection's work is done: back to the pool, or closed.
+    fn end(&mut self, is_exact: bool) {
+        self.framing = Framing::Ended;
+        if let Some(lease) = self.lease.take()
+            && is_exact
+            && self.is_reusable
+        {
+            lease.release();
+        }
+    }
+
+    async fn recv(&mut self) -> Result<Block, CallError> {
+        let Some(lease) = &mut self.lease else {
+            return Err(CallError::Truncated { received: self.received });
+        };
+        match lease.stream().recv.recv().await {
+            Ok(block) => Ok(block),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(CallError::Truncated { received: self.received })
+            }
+            Err(_) => Err(CallError::Reset { at_start: false }),
+        }
+    }
+
+    /// The next piece of content and where it stands in its block; `None` at the exact end.
+    /// After an error the response is useless.
+    pub async fn next(&mut self) -> Result<Option<(Block, Range<usize>)>, CallError> {
+        loop {
+            if matches!(self.framing, Framing::Ended) {
+                return Ok(None);
+            }
+            let (block, from) = if self.surplus.is_empty() {
+                (self.recv().await?, 0)
+            } else {
+                // What came with the head; the head itself is still read from its block.
+                let block = Block::copy_of(&self.head_block[self.surplus.clone()]);
+                self.surplus = 0..0;
+                (block, 0)
+            };
+            if let Some(piece) = self.piece(block, from)? {
+                return Ok(Some(piece));
+            }
+        }
+    }
+
+    /// Takes the framing off what was received.
+    fn piece(
+        &mut self,
+        mut block: Block,
+        from: usize,
+    ) -> Result<Option<(Block, Range<usize>)>, CallError> {
+        let len = block.len() - from;
+        match &mut self.framing {
+            Framing::Ended => Ok(None),
+            Framing::UntilClose => {
+                if len == 0 {
+                    self.end(true);
+                    return Ok(None);
+                }
+                self.received += len as u64;
+                Ok(Some((block, from..from + len)))
+            }
+            _ if len == 0 => Err(CallError::Truncated { received: self.received }),
+            Framing::Length(left) => {
+                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(len);
+                *left -= take as u64;
+                let (is_end, is_exact) = (*left == 0, take == len);
+                self.received += take as u64;
+                if is_end {
+                    self.end(is_exact);
+                }
+                Ok(Some((block, from..from + take)))
+            }
+            Framing::Chunked(decoder) => {
+                let (end, is_end) = match decoder.decode_in_place(&mut block, from) {
+                    Ok(InPlace::NeedMore) => (block.len(), None),
+                    Ok(InPlace::End { content_end }) => {
+                        (content_end, Some(content_end == block.len()))
+                    }
+                    Err(_) => return Err(CallError::BadChunk),
+                };
+                self.received += (end - from) as u64;
+                if let Some(is_exact) = is_end {
+                    self.end(is_exact);
+                }
+                Ok((end > from).then_some((block, from..end)))
+            }
+        }
+    }
+
+    /// All content, at most `max` bytes. The connection is back in its pool when this returns.
+    pub async fn collect(mut self, max: usize) -> Result<Collected, CallError> {
+        if let Framing::Length(length) = self.framing
+            && length > max as u64
+        {
+            return Err(CallError::TooLarge);
+        }
+        // The usual case: everything came in one read.
+        let came = self.surplus.len();
+        match &self.framing {
+            Framing::Ended => return Ok(self.in_place(0)),
+            Framing::Length(length) if *length <= came as u64 => {
+                let length = *length as usize;
+                self.end(length == came);
+                return Ok(self.in_place(length));
+            }
+            Framing::Chunked(_) if came > 0 && came <= max => {
+                if let Some(collected) = self.chunked_in_place()? {
+                    return Ok(collected);
+                }
+            }
+            _ => {}
+        }
+        let (mut block, mut len) = match &self.framing {
+            Framing::Length(length) => {
+                let capacity = usize::try_from(*length).unwrap_or(max).min(FIRST_CAPACITY);
+                (Block::with_capacity(capacity.max(came)), 0)
+            }
+            _ => (Block::with_capacity(FIRST_CAPACITY), 0),
+        };
+        while let Some((piece, range)) = self.next().await? {
+            let bytes = &piece[range];
+            len += bytes.len();
+            if len > max {
+                return Err(CallError::TooLarge);
+            }
+            if block.is_empty() && block.capacity() <= piece.capacity() && bytes.len() == piece.len()
+            {
+                block = piece;
+                continue;
+            }
+            block.reserve(bytes.len());
+            block.extend_from_slice(bytes);
+        }
+        let content = 0..block.len();
+        Ok(Collected { head: self.head, head_block: Some(self.head_block), block, content })
+    }
+
+    fn in_place(self, length: usize) -> Collected {
+        let content = self.surplus.start..self.surplus.start + length;
+        Collected { head: self.head, head_block: None, block: self.head_block, content }
+    }
+
+    /// A chunked message that came whole with its head; `None` where it did not.
+    fn chunked_in_place(&mut self) -> Result<Option<Collected>, CallError> {
+        let Framing::Chunked(decoder) = &mut self.framing else { return Ok(None) };
+        // A trial on a copy of the decoder: the bytes are moved only when the end is there.
+        let mut trial = Decoder::default();
+        let mut at = self.surplus.start;
+        let is_whole = loop {
+            match trial.step(&self.head_block[at..]) {
+                Ok(Step::Data { skip, len }) => at += skip + len,
+                Ok(Step::End { .. }) => break true,
+                Ok(Step::NeedMore) => break false,
+                Err(_) => return Err(CallError::BadChunk),
+            }
+        };
+        if !is_whole {
+            return Ok(None);
+        }
+        let from = self.surplus.start;
+        match decoder.decode_in_place(&mut self.head_block, from) {
+            Ok(InPlace::End { content_end }) => {
+                self.end(content_end == self.head_block.len());
+                let head = std::mem::replace(&mut self.head, PooledHead::take());
+                let block = std::mem::take(&mut self.head_block);
+                Ok(Some(Collected { head, head_block: None, block, content: from..content_end }))
+            }
+            Ok(InPlace::NeedMore) | Err(_) => Err(CallError::BadChunk),
+        }
+    }
+
+    /// Reads a short rest so that the connection can be kept; closes it where the rest is long.
+    pub async fn discard(mut self) {
+        let mut drained = self.surplus.len();
+        if let Framing::Length(length) = self.framing
+            && length > DRAIN_MAX as u64
+        {
+            return;
+        }
+        while drained <= DRAIN_MAX {
+            match self.next().await {
+                Ok(Some((_, range))) => drained += range.len(),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+}
