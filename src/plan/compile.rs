@@ -13,7 +13,7 @@ use super::policy::{Level, Needs, PlanCx, Policy, Registration, Stage};
 use super::router::{Conflict, Options, RouterBuilder};
 use super::url_template::UrlTemplate;
 use super::{Builtin, Plan};
-use crate::config::Diagnostics;
+use crate::config::diagnostic::Diagnostics;
 use crate::config::host::Scheme;
 use crate::config::model::{
     self, Encoding, ErrorReturn, ExtraBlock, OutputEncoding, Service, Statuses, Trailing, Utf8,

@@ -2,11 +2,14 @@
 //! knows and what the client sent. The hot path of every call: no allocation, one pass over the
 //! client's fields. Source: docs/reference/lura-core.md 2.6, 3.3, 3.7, 4.1.
 
+use std::cell::RefCell;
+
 use super::endpoint::{Backend, Host};
 use super::forward::{Names, QueryFilter};
 use super::url_template::Values;
 use crate::http::h1::{RequestHead, encode};
-use crate::http::{HeaderId, canonical_name, hop, uri};
+use crate::http::uri::query::QueryEncoder;
+use crate::http::{HeaderId, canonical_name, hop};
 
 /// What the request of the client contributes.
 pub struct Incoming<'a> {
@@ -16,6 +19,8 @@ pub struct Incoming<'a> {
     pub head: &'a RequestHead,
     /// The query as sent, without `?`.
     pub query: &'a [u8],
+    /// Memory for filtering it.
+    pub encoder: &'a RefCell<QueryEncoder>,
     /// Values for the holes of the URL.
     pub values: &'a dyn Values,
     /// The client's address as text; empty when it is not known.
@@ -96,8 +101,9 @@ impl Backend {
         let before = out.len();
         out.push(if self.url.has_query() { b'&' } else { b'?' });
         let start = out.len();
-        uri::encode_filtered(incoming.query, |name| self.query.contains(name), out);
-        if out.len() == start {
+        let keep = |name: &[u8]| self.query.contains(name);
+        if incoming.encoder.borrow_mut().encode(incoming.query, keep, out) == 0 {
+            debug_assert_eq!(out.len(), start);
             out.truncate(before);
         }
     }

@@ -9,10 +9,12 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::config::{Diagnostics, Node};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::model::Service;
+use crate::config::node::Node;
 use crate::http::HeaderId;
 use crate::http::h1::{Field, RequestHead};
-use crate::json::Tree;
+use crate::json::tree;
 
 /// One capability at work on a request and its response. Compiled once, shared by all cores;
 /// whatever changes per core stands in a slot ([`RequestCx::local`]).
@@ -258,7 +260,7 @@ pub struct PlanCx<'a> {
     /// Problems found: all are reported together.
     pub found: &'a mut Diagnostics,
     /// The whole service, already checked.
-    pub service: &'a crate::config::Service,
+    pub service: &'a Service,
     /// `endpoints[3]`, `endpoints[3].backend[0]` or "" for the service: names a slot for reloads.
     pub place: &'a str,
     /// Keys of the slots handed out so far.
@@ -379,7 +381,7 @@ impl<'a> RequestCx<'a> {
     /// All fields, in the order sent.
     pub fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         let bytes = self.bytes;
-        self.head.fields.iter().map(move |field: &Field| (field.name.of(bytes), field.value.of(bytes)))
+        self.head.fields.iter().map(move |field: &Field| (field.name(bytes), field.value(bytes)))
     }
 
     /// A path parameter by its configured name.
@@ -417,7 +419,7 @@ pub struct ResponseCx<'a> {
     /// The collected body, for policies that need it.
     pub body: Option<&'a [u8]>,
     /// The body as a tree, for policies that need it and where it is JSON.
-    pub tree: Option<&'a Tree>,
+    pub tree: Option<tree::Node<'a>>,
     /// Index of the backend, in the stages `Backend` and `Executor`.
     pub backend: Option<u16>,
     /// What this policy changes.

@@ -66,34 +66,31 @@ impl UrlTemplate {
 
     /// Appends path and query as they go on the wire, after a host's own path.
     pub fn write(&self, prefix: &[u8], values: &dyn Values, out: &mut Vec<u8>) {
-        let start = out.len();
+        let from = out.len();
         out.extend_from_slice(prefix);
-        let mut is_plain = uri::is_wire_path(prefix);
         for piece in &self.path {
             match piece {
-                Piece::Text(text) => {
-                    is_plain &= uri::is_wire_path(text);
-                    out.extend_from_slice(text);
-                }
-                Piece::Param(at) => is_plain &= put_segment(values.param(*at), out),
+                Piece::Text(text) => out.extend_from_slice(text),
+                Piece::Param(at) => uri::path::push_value(values.param(*at), out),
                 Piece::Named(name) => match values.named(name) {
-                    Some(value) => is_plain &= put_segment(value, out),
+                    Some(value) => put_segment(value, out),
                     None => put_unresolved(name, out),
                 },
             }
         }
-        if !is_plain {
-            let raw = out.split_off(start);
-            uri::wire_path(&raw, out);
+        if uri::path::finish(out, from).is_err() {
+            // A stray `%` in the pattern's own text: sent as it means itself.
+            let raw = out.split_off(from);
+            uri::path::wire_path(&raw, out);
         }
         if self.has_query {
             out.push(b'?');
             for piece in &self.query {
                 match piece {
-                    Piece::Text(text) => uri::wire_query(text, out),
-                    Piece::Param(at) => uri::encode_query_value(values.param(*at), out),
+                    Piece::Text(text) => put_query_text(text, out),
+                    Piece::Param(at) => uri::query::push_escaped(values.param(*at), out),
                     Piece::Named(name) => match values.named(name) {
-                        Some(value) => uri::encode_query_value(value, out),
+                        Some(value) => uri::query::push_escaped(value, out),
                         None => put_unresolved(name, out),
                     },
                 }
@@ -102,32 +99,32 @@ impl UrlTemplate {
     }
 }
 
-/// A value inside the path. `%`, `?`, `#` and `/` would change what the URL means, so they are
-/// escaped here and survive the second look. Tells whether the bytes may stay as they are.
-fn put_segment(value: &[u8], out: &mut Vec<u8>) -> bool {
-    if uri::is_wire_path(value) && !value.contains(&b'/') && !value.contains(&b'%') {
-        out.extend_from_slice(value);
-        return true;
-    }
-    let mut is_plain = true;
-    for byte in value {
-        match byte {
-            b'%' => out.extend_from_slice(b"%25"),
-            b'?' => out.extend_from_slice(b"%3F"),
-            b'#' => out.extend_from_slice(b"%23"),
-            b'/' => out.extend_from_slice(b"%2F"),
-            other => {
-                is_plain = false;
-                out.push(*other);
+/// A value from a token or another backend is one segment at most: it cannot reach another path.
+fn put_segment(value: &[u8], out: &mut Vec<u8>) {
+    for part in value.split_inclusive(|byte| *byte == b'/') {
+        match part.split_last() {
+            Some((b'/', text)) => {
+                uri::path::push_value(text, out);
+                out.extend_from_slice(b"%2F");
             }
+            _ => uri::path::push_value(part, out),
         }
     }
-    is_plain
+}
+
+/// The pattern's own query goes out as it is written, save what would end the request line.
+fn put_query_text(text: &[u8], out: &mut Vec<u8>) {
+    for byte in text {
+        match byte {
+            0..=b' ' | b'#' | 0x7f => uri::query::push_escaped(&[*byte], out),
+            other => out.push(*other),
+        }
+    }
 }
 
 fn put_unresolved(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"%7B%7B.");
-    uri::encode_query_value(name.as_bytes(), out);
+    uri::query::push_escaped(name.as_bytes(), out);
     out.extend_from_slice(b"%7D%7D");
 }
 
@@ -170,42 +167,69 @@ mod tests {
         }
     }
 
+    /// `<0>` stands for the first parameter, `<JWT.sub>` for a later one.
+    fn template(text: &str) -> UrlTemplate {
+        let parts = |text: &str| -> Vec<UrlPart> {
+            let mut parts = Vec::new();
+            for (at, piece) in text.split(['<', '>']).enumerate() {
+                match (at % 2, piece.parse::<usize>()) {
+                    (0, _) if piece.is_empty() => {}
+                    (0, _) => parts.push(UrlPart::Literal(piece.to_owned())),
+                    (_, Ok(index)) => {
+                        let name = format!("p{index}");
+                        parts.push(UrlPart::Param(UrlParam::Endpoint { index, name }));
+                    }
+                    (_, Err(_)) => {
+                        parts.push(UrlPart::Param(UrlParam::Later { name: piece.to_owned() }));
+                    }
+                }
+            }
+            parts
+        };
+        let (path, query) = match text.split_once('?') {
+            Some((path, query)) => (path, Some(parts(query))),
+            None => (text, None),
+        };
+        UrlTemplate::new(&url_template::UrlTemplate {
+            text: text.to_owned(),
+            stored: text.to_owned(),
+            path: parts(path),
+            query,
+        })
+    }
+
     #[test]
     fn what_goes_on_the_wire() {
         for (pattern, values, expected) in [
             ("/a", &[][..], "/a"),
-            ("a", &[], "/a"),
-            ("", &[], "/"),
-            ("/echo/{x}", &["1"], "/echo/1"),
-            ("/echo/{x}", &["hello world"], "/echo/hello%20world"),
-            ("/echo/{y}/{x}/{y}", &["1", "2"], "/echo/2/1/2"),
-            ("/echo/pre-{x}-post", &["7"], "/echo/pre-7-post"),
-            ("/echo?x={x}", &["a&b=1"], "/echo?x=a%26b%3D1"),
-            ("/echo?x={x}&k=v", &["a"], "/echo?x=a&k=v"),
-            ("/e/{x}", &["a%2Fb"], "/e/a%252Fb"),
-            ("/e/{x}", &["a?b#c"], "/e/a%3Fb%23c"),
-            ("/e/{JWT.sub}", &[], "/e/me%2Fyou"),
-            ("/e/{resp0_id}", &[], "/e/%7B%7B.Resp0_id%7D%7D"),
-            ("/e/{x}", &["{{.Y}}"], "/e/%7B%7B.Y%7D%7D"),
+            ("/", &[], "/"),
+            ("/echo/<0>", &["1"], "/echo/1"),
+            ("/echo/<0>", &["hello world"], "/echo/hello%20world"),
+            ("/echo/<1>/<0>/<1>", &["1", "2"], "/echo/2/1/2"),
+            ("/echo/pre-<0>-post", &["7"], "/echo/pre-7-post"),
+            ("/echo?x=<0>", &["a&b=1"], "/echo?x=a%26b%3D1"),
+            ("/echo?x=<0>&k=v", &["a"], "/echo?x=a&k=v"),
+            ("/echo?x=a b", &[], "/echo?x=a+b"),
+            ("/e/<0>", &["a%2Fb"], "/e/a%252Fb"),
+            ("/e/<0>", &["a?b#c"], "/e/a%3Fb%23c"),
+            ("/e/<JWT.sub>", &[], "/e/me%2Fyou"),
+            ("/e/<Resp0_id>", &[], "/e/%7B%7B.Resp0_id%7D%7D"),
+            ("/e/<0>", &["{{.Y}}"], "/e/%7B%7B.Y%7D%7D"),
+            ("/100%/<0>", &["x"], "/100%25/x"),
         ] {
-            let template = UrlTemplate::new(pattern, &["x", "y"]);
             let mut out = Vec::new();
-            template.write(b"", &Given(values), &mut out);
+            template(pattern).write(b"", &Given(values), &mut out);
             assert_eq!(String::from_utf8_lossy(&out), expected, "{pattern} {values:?}");
         }
     }
 
     #[test]
     fn a_host_with_a_path_comes_first() {
+        let template = template("/x");
         let mut out = Vec::new();
-        UrlTemplate::new("/x", &[]).write(b"/echo", &Given(&[]), &mut out);
+        template.write(b"/echo", &Given(&[]), &mut out);
         assert_eq!(out, b"/echo/x");
-    }
-
-    #[test]
-    fn is_shown_as_krakend_writes_it() {
-        let template = UrlTemplate::new("/foo/{id}?a={user_name}", &["id", "user_name"]);
-        assert_eq!(&*template.shown, "/foo/{{.Id}}?a={{.User_name}}");
-        assert!(template.has_query() && template.fixed().is_none());
+        assert_eq!(template.fixed(b"/echo").as_deref(), Some(&b"/echo/x"[..]));
+        assert_eq!(super::tests::template("/<0>").fixed(b""), None);
     }
 }

@@ -1,0 +1,216 @@
+//! Writes heads and chunk framing, appending to a buffer. Messages are always written from parsed
+//! parts: no framing byte of a peer is ever copied.
+
+use crate::http::tokens::{is_token, is_value_byte};
+use crate::http::{HeaderId, Version};
+
+/// Appends `method SP target SP HTTP/1.1 CRLF`. The caller vouches for method and target: the
+/// parsed ones, or what the plan and `uri::path` made.
+#[inline]
+pub fn request_line(out: &mut Vec<u8>, method: &[u8], target: &[u8]) {
+    debug_assert!(is_token(method) && target.iter().all(|byte| *byte > b' '));
+    out.extend_from_slice(method);
+    out.push(b' ');
+    out.extend_from_slice(target);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// Appends `HTTP/1.1 SP status SP reason CRLF`; the reason is the standard one, or empty.
+#[inline]
+pub fn status_line(out: &mut Vec<u8>, version: Version, status: u16) {
+    out.extend_from_slice(version.as_str().as_bytes());
+    out.push(b' ');
+    decimal(out, u64::from(status));
+    out.push(b' ');
+    out.extend_from_slice(reason(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends `name: value CRLF`. The caller vouches for both: fields that were parsed, or checked by
+/// `is_value` when the plan was made. For text made at run time use `checked_field`.
+#[inline]
+pub fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    debug_assert!(is_token(name) && is_value(value));
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a field under the canonical name of its id; nothing for `Other`.
+#[inline]
+pub fn known_field(out: &mut Vec<u8>, id: HeaderId, value: &[u8]) {
+    if id != HeaderId::Other {
+        field(out, id.name().as_bytes(), value);
+    }
+}
+
+/// Appends a field whose text came from a claim, a script or a template. `false`, with nothing
+/// written, where the name is no token or the value could end the line.
+#[must_use]
+pub fn checked_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> bool {
+    let valid = is_token(name) && is_value(value);
+    if valid {
+        field(out, name, value);
+    }
+    valid
+}
+
+/// Appends `Content-Length: len CRLF`.
+#[inline]
+pub fn content_length(out: &mut Vec<u8>, len: u64) {
+    out.extend_from_slice(b"Content-Length: ");
+    decimal(out, len);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends `Transfer-Encoding: chunked CRLF`.
+#[inline]
+pub fn transfer_encoding_chunked(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+}
+
+/// Appends `Date: … CRLF`; the text comes from `date::DateCache`.
+#[inline]
+pub fn date(out: &mut Vec<u8>, text: &[u8; crate::http::date::DATE_LEN]) {
+    out.extend_from_slice(b"Date: ");
+    out.extend_from_slice(text);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the empty line after the last field.
+#[inline]
+pub fn end_of_head(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the size line of a chunk. Write `len` bytes and `chunk_end` after it. Nothing is written
+/// for 0, which would end the message: that is `last_chunk`.
+#[inline]
+pub fn chunk_head(out: &mut Vec<u8>, len: usize) {
+    if len == 0 {
+        return;
+    }
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let n_digits = (usize::BITS - len.leading_zeros()).div_ceil(4);
+    out.extend((0..n_digits).rev().map(|at| DIGITS[(len >> (4 * at)) & 15]));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the CRLF after a chunk's bytes.
+#[inline]
+pub fn chunk_end(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends one whole chunk; nothing where `data` is empty.
+#[inline]
+pub fn chunk(out: &mut Vec<u8>, data: &[u8]) {
+    if !data.is_empty() {
+        chunk_head(out, data.len());
+        out.extend_from_slice(data);
+        chunk_end(out);
+    }
+}
+
+/// Appends the last chunk of a message without trailers.
+#[inline]
+pub fn last_chunk(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0\r\n\r\n");
+}
+
+/// Appends the last chunk's line; trailer fields and `end_of_head` follow.
+#[inline]
+pub fn last_chunk_before_trailers(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0\r\n");
+}
+
+/// `100 Continue`, whole.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Whether a field value may be written: no CR, LF, NUL or other control byte but tab, and no space
+/// or tab at its ends, which a parser would not give back.
+pub fn is_value(value: &[u8]) -> bool {
+    value.iter().all(|byte| is_value_byte(*byte))
+        && !matches!(value, [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
+}
+
+/// Whether a field name may be written.
+pub fn is_name(name: &[u8]) -> bool {
+    is_token(name)
+}
+
+/// Appends a number in decimal.
+#[inline]
+pub fn decimal(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// The reason phrase of a status as in Go's `http.StatusText`; empty for one that has none.
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        101 => "Switching Protocols",
+        102 => "Processing",
+        103 => "Early Hints",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        203 => "Non-Authoritative Information",
+        204 => "No Content",
+        205 => "Reset Content",
+        206 => "Partial Content",
+        207 => "Multi-Status",
+        208 => "Already Reported",
+        226 => "IM Used",
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        305 => "Use Proxy",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Request Entity Too Large",
+        414 => "Request URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Requested Range Not Satisfiable",
+        417 => "Expectation Failed",
+        418 => "I'm a teapot",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Entity",
+        423 => "Locked",
+        424 => "Failed Dependency",
+        425 => "Too Early",
+        426 => "Upgrade Required",
+        428 => "Precondition Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        451 => "Unavailable For Legal Reasons",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        506 => "Variant Also Negotiates",
+        507 => "Insufficient Storage",
+        508 => "Loop Detected",
+        510 => "Not Extended",
+        511 => "Network Authentication Required",
+        _ => "",
+    }
+}
