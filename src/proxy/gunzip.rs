@@ -1,0 +1,272 @@
+//! gzip content of backends, decoded within bounds: size and ratio are checked while it grows, and
+//! a long one lets others run. Source: docs/reference/hardening.md E1; docs/reference/lura-core.md 4.5.
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use crate::net::{Block, yield_now};
+use crate::upstream::CallError;
+
+/// Output between two turns of the driver: about 200 µs of work.
+const TURN: usize = 256 * 1024;
+
+/// Bounds of one decoded body.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Decoded bytes at most.
+    pub max: usize,
+    /// Decoded to coded bytes, from 1 MiB decoded on.
+    pub ratio: usize,
+}
+
+/// The ratio counts from here on: small bodies of one letter are no bombs.
+const RATIO_FROM: usize = 1 << 20;
+
+/// A gzip stream that is decoded piece by piece. Several members may follow each other (RFC 1952
+/// section 2.2).
+pub struct Gunzip {
+    inflate: Decompress,
+    state: State,
+    header: Vec<u8>,
+    trailer: Vec<u8>,
+    crc: flate2::Crc,
+    coded: usize,
+    decoded: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Header,
+    Content,
+    Trailer,
+    /// A member ended; another one may begin.
+    Between,
+}
+
+/// The fixed part of a member's header.
+const HEADER_LEN: usize = 10;
+/// Name, comment and extra field together.
+const HEADER_MAX: usize = 64 * 1024;
+
+impl Gunzip {
+    /// At the start of a stream.
+    pub fn new() -> Gunzip {
+        Gunzip {
+            inflate: Decompress::new(false),
+            state: State::Header,
+            header: Vec::new(),
+            trailer: Vec::new(),
+            crc: flate2::Crc::new(),
+            coded: 0,
+            decoded: 0,
+        }
+    }
+
+    /// Decodes from `input` into `out` until the input is used up or `out` grew by `limit` bytes.
+    /// Returns how much of the input was used.
+    pub fn step(
+        &mut self,
+        input: &[u8],
+        out: &mut Vec<u8>,
+        limit: usize,
+        bounds: Bounds,
+    ) -> Result<usize, CallError> {
+        let mut used = 0;
+        let end = out.len() + limit;
+        while used < input.len() && out.len() < end {
+            let rest = &input[used..];
+            match self.state {
+                State::Header | State::Between => {
+                    self.state = State::Header;
+                    let before = self.header.len();
+                    self.header.extend_from_slice(rest);
+                    match header_len(&self.header)? {
+                        Some(len) => {
+                            used += len.saturating_sub(before);
+                            self.header.clear();
+                            self.state = State::Content;
+                        }
+                        None if self.header.len() > HEADER_MAX => return Err(CallError::BadGzip),
+                        None => used = input.len(),
+                    }
+                }
+                State::Content => {
+                    let from = out.len();
+                    out.reserve((end - from).min(16 * 1024));
+                    let (in_before, out_before) = (self.inflate.total_in(), self.inflate.total_out());
+                    let status = self
+                        .inflate
+                        .decompress_vec(rest, out, FlushDecompress::None)
+                        .map_err(|_| CallError::BadGzip)?;
+                    let took = (self.inflate.total_in() - in_before) as usize;
+                    let gave = (self.inflate.total_out() - out_before) as usize;
+                    used += took;
+                    self.coded += took;
+                    self.decoded += gave;
+                    self.crc.update(&out[from..]);
+                    if self.decoded > bounds.max {
+                        return Err(CallError::TooLarge);
+                    }
+                    if self.decoded > RATIO_FROM && self.decoded / self.coded.max(1) > bounds.ratio {
+                        return Err(CallError::GzipBomb);
+                    }
+                    match status {
+                        Status::StreamEnd => self.state = State::Trailer,
+                        Status::BufError | Status::Ok if took == 0 && gave == 0 => {
+                            return Err(CallError::BadGzip);
+                        }
+                        Status::Ok | Status::BufError => {}
+                    }
+                }
+                State::Trailer => {
+                    let take = (8 - self.trailer.len()).min(rest.len());
+                    self.trailer.extend_from_slice(&rest[..take]);
+                    used += take;
+                    if self.trailer.len() == 8 {
+                        self.end_member()?;
+                    }
+                }
+            }
+        }
+        Ok(used)
+    }
+
+    fn end_member(&mut self) -> Result<(), CallError> {
+        let word = |at: usize| {
+            let bytes: [u8; 4] = self.trailer[at..at + 4].try_into().unwrap_or_default();
+            u32::from_le_bytes(bytes)
+        };
+        if word(0) != self.crc.sum() || word(4) != self.crc.amount() {
+            return Err(CallError::BadGzip);
+        }
+        self.trailer.clear();
+        self.crc.reset();
+        self.inflate.reset(false);
+        self.state = State::Between;
+        Ok(())
+    }
+
+    /// Whether the stream may end here.
+    pub fn is_complete(&self) -> bool {
+        self.state == State::Between
+    }
+
+    /// How much was decoded so far.
+    pub fn decoded(&self) -> usize {
+        self.decoded
+    }
+}
+
+/// The length of a member's header, once all of it is there (RFC 1952 section 2.3).
+fn header_len(bytes: &[u8]) -> Result<Option<usize>, CallError> {
+    if bytes.len() < HEADER_LEN {
+        let is_magic = [0x1f, 0x8b, 8].iter().zip(bytes).all(|(want, got)| want == got);
+        return if is_magic { Ok(None) } else { Err(CallError::BadGzip) };
+    }
+    if bytes[..3] != [0x1f, 0x8b, 8] || bytes[3] & 0xe0 != 0 {
+        return Err(CallError::BadGzip);
+    }
+    let flags = bytes[3];
+    let mut at = HEADER_LEN;
+    if flags & 4 != 0 {
+        let Some(len) = bytes.get(at..at + 2) else { return Ok(None) };
+        at += 2 + usize::from(u16::from_le_bytes([len[0], len[1]]));
+    }
+    for flag in [8, 16] {
+        if flags & flag != 0 {
+            let Some(end) = bytes.get(at..).and_then(|b| b.iter().position(|b| *b == 0)) else {
+                return Ok(None);
+            };
+            at += end + 1;
+        }
+    }
+    if flags & 2 != 0 {
+        at += 2;
+    }
+    Ok((bytes.len() >= at).then_some(at))
+}
+
+/// Decodes a whole body. A cut stream is `Truncated`, as Go's `unexpected EOF`.
+pub async fn gunzip(coded: &[u8], bounds: Bounds) -> Result<Block, CallError> {
+    let mut gunzip = Gunzip::new();
+    let mut out = Block::with_capacity((coded.len() * 4).clamp(2 * 1024, 64 * 1024));
+    let mut used = 0;
+    while used < coded.len() {
+        used += gunzip.step(&coded[used..], &mut out, TURN, bounds)?;
+        if used < coded.len() {
+            yield_now().await;
+        }
+    }
+    out.settle();
+    if gunzip.is_complete() {
+        Ok(out)
+    } else {
+        Err(CallError::Truncated { received: coded.len() as u64 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    const BOUNDS: Bounds = Bounds { max: 16 << 20, ratio: 100 };
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder =
+            flate2::GzBuilder::new().filename("a").comment("b").extra(vec![1, 2, 3]).write(
+                Vec::new(),
+                flate2::Compression::default(),
+            );
+        encoder.write_all(data).expect("writing to memory");
+        encoder.finish().expect("writing to memory")
+    }
+
+    fn decode(coded: &[u8], split: usize, bounds: Bounds) -> Result<(Vec<u8>, bool), CallError> {
+        let mut gunzip = Gunzip::new();
+        let mut out = Vec::new();
+        for piece in coded.chunks(split.max(1)) {
+            let mut used = 0;
+            while used < piece.len() {
+                used += gunzip.step(&piece[used..], &mut out, 1000, bounds)?;
+            }
+        }
+        Ok((out, gunzip.is_complete()))
+    }
+
+    #[test]
+    fn any_split_gives_the_same() {
+        let data: Vec<u8> = (0..100_000u32).flat_map(|n| n.to_le_bytes()).collect();
+        let mut coded = gzip(&data);
+        coded.extend(gzip(b"second member"));
+        let mut expected = data;
+        expected.extend_from_slice(b"second member");
+        for split in [1, 7, 4096, usize::MAX / 2] {
+            assert_eq!(decode(&coded, split, BOUNDS), Ok((expected.clone(), true)), "{split}");
+        }
+    }
+
+    #[test]
+    fn broken_streams() {
+        let good = gzip(b"hello hello hello");
+        let mut bad_crc = good.clone();
+        let at = bad_crc.len() - 5;
+        bad_crc[at] ^= 1;
+        for (case, coded) in [
+            ("not gzip", &b"plain text that is none"[..]),
+            ("bad checksum", &bad_crc),
+            ("junk after the end", &[&good[..], b"junk"].concat()),
+        ] {
+            assert_eq!(decode(coded, 5, BOUNDS), Err(CallError::BadGzip), "{case}");
+        }
+        let (_, complete) = decode(&good[..good.len() - 3], 5, BOUNDS).expect("a good start");
+        assert!(!complete, "a cut stream is not complete");
+    }
+
+    #[test]
+    fn bombs() {
+        let zeros = gzip(&vec![0; 8 << 20]);
+        assert_eq!(decode(&zeros, 4096, BOUNDS), Err(CallError::GzipBomb));
+        let small = Bounds { max: 1000, ratio: 100 };
+        assert_eq!(decode(&gzip(&[7; 5000]), 64, small), Err(CallError::TooLarge));
+    }
+}
