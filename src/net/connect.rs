@@ -1,0 +1,77 @@
+//! Connecting to a backend: where to, until when, and what a failure means.
+//! Names are resolved off the loop: only addresses come here.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use monoio::net::{TcpStream, UnixStream};
+
+use super::clock::Tick;
+use super::socket::Socket;
+use super::stream::Stream;
+use super::timer::timeout_at;
+
+/// Where a backend listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// Why a connection could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectFailure {
+    /// Nobody listens there (or the Unix socket's file is missing).
+    Refused,
+    /// No answer before the deadline, ours or the kernel's.
+    Timeout,
+    /// No route to the host or its network.
+    Unreachable,
+    /// Our own side has no free port to that address.
+    NoLocalPort,
+    /// Our own side has no free descriptor or memory.
+    OutOfFds,
+    /// Anything else; the error itself tells.
+    Other,
+}
+
+impl ConnectFailure {
+    /// Sorts an error of `Stream::connect`.
+    pub fn of(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::ECONNREFUSED | libc::ENOENT) => Self::Refused,
+            Some(libc::ETIMEDOUT) => Self::Timeout,
+            Some(libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EHOSTDOWN | libc::ENETDOWN) => {
+                Self::Unreachable
+            }
+            Some(libc::EADDRNOTAVAIL) => Self::NoLocalPort,
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Self::OutOfFds,
+            _ if error.kind() == io::ErrorKind::TimedOut => Self::Timeout,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Stream {
+    /// Connects to a backend with the read sizes of the upstream side; TCP gets NODELAY. Fails with
+    /// `TimedOut` at the deadline; the attempt is then given up and its socket closed.
+    pub async fn connect(to: &Endpoint, deadline: Tick) -> io::Result<Self> {
+        let attempt = async {
+            match to {
+                Endpoint::Tcp(address) => {
+                    TcpStream::connect_addr(*address).await.map(Socket::from_tcp)
+                }
+                Endpoint::Unix(path) => UnixStream::connect(path).await.map(Socket::from_unix),
+            }
+        };
+        let socket = match timeout_at(deadline, attempt).await {
+            Ok(connected) => connected?,
+            Err(elapsed) => return Err(elapsed.into()),
+        };
+        if socket.is_tcp() {
+            socket.options().set_tcp_nodelay(true)?;
+        }
+        Ok(Self::of_upstream(socket))
+    }
+}

@@ -1,0 +1,396 @@
+//! Many futures in one task, each with its own ready bit and waker: a wake polls only what is ready,
+//! so fifty backend calls cost fifty times one, not fifty times fifty. Wakes may come from any thread.
+//! No allocation once warm: futures live in pooled places, the bits and wakers are pooled too.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+
+use super::placed::{Placed, place};
+
+/// How many sets of bits and wakers a thread keeps.
+const KEEP: usize = 64;
+
+/// A reusable set of futures of one type (`Placed::erase` makes them so).
+pub struct FanOut<F: Future> {
+    calls: Vec<Option<Placed<F>>>,
+    running: usize,
+    ready: Option<Arc<Ready>>,
+    /// Bits taken from `ready` and not worked off yet.
+    taken: Vec<u64>,
+}
+
+impl<F: Future> Default for FanOut<F> {
+    fn default() -> Self {
+        Self { calls: Vec::new(), running: 0, ready: None, taken: Vec::new() }
+    }
+}
+
+impl<F: Future> FanOut<F> {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a future, which is polled at the next `poll_next`. The number is its place: counted from
+    /// 0 since the set was made or cleared.
+    pub fn push(&mut self, future: F) -> usize {
+        let index = self.calls.len();
+        self.calls.push(Some(place(future)));
+        self.running += 1;
+        let words = self.calls.len().div_ceil(64);
+        if self.taken.len() < words {
+            self.taken.push(0);
+        }
+        self.taken[index / 64] |= 1 << (index % 64);
+        index
+    }
+
+    /// How many have not ended.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.running == 0
+    }
+
+    /// Drops one future, whether or not it has ended; `false` when it had. The losers of a race.
+    pub fn cancel(&mut self, index: usize) -> bool {
+        let was_running = self.calls.get_mut(index).is_some_and(|call| call.take().is_some());
+        self.running -= usize::from(was_running);
+        was_running
+    }
+
+    /// Takes one future out as it is, to let it end elsewhere.
+    pub fn take(&mut self, index: usize) -> Option<Placed<F>> {
+        let call = self.calls.get_mut(index)?.take();
+        self.running -= usize::from(call.is_some());
+        call
+    }
+
+    /// Drops all futures and starts counting at 0 again.
+    pub fn clear(&mut self) {
+        self.calls.clear();
+        self.taken.clear();
+        self.running = 0;
+        // Late wakes of what was dropped must not reach the next use: it gets other bits.
+        if let Some(ready) = self.ready.take() {
+            ready.recycle();
+        }
+    }
+
+    /// The next future that ends, with its place; `None` when all have.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
+        if self.running == 0 {
+            return Poll::Ready(None);
+        }
+        let ready = match &mut self.ready {
+            Some(ready) if ready.holds(self.calls.len()) => ready,
+            place => {
+                // More futures than the old bits could tell apart: all are polled anew, so that each
+                // holds a waker of the new set.
+                if place.is_some() {
+                    for (index, call) in self.calls.iter().enumerate() {
+                        self.taken[index / 64] |= u64::from(call.is_some()) << (index % 64);
+                    }
+                }
+                place.insert(Ready::for_calls(self.calls.len()))
+            }
+        };
+        ready.set_parent(cx.waker());
+        loop {
+            let Some(word) = self.taken.iter().position(|bits| *bits != 0) else {
+                if ready.take_into(&mut self.taken) {
+                    continue;
+                }
+                return Poll::Pending;
+            };
+            let bit = self.taken[word].trailing_zeros() as usize;
+            self.taken[word] &= !(1 << bit);
+            let index = word * 64 + bit;
+            let Some(Some(call)) = self.calls.get_mut(index) else { continue };
+            let waker = ready.waker(index);
+            if let Poll::Ready(output) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
+                self.calls[index] = None;
+                self.running -= 1;
+                return Poll::Ready(Some((index, output)));
+            }
+        }
+    }
+
+    /// As `poll_next`, to be awaited.
+    pub async fn next(&mut self) -> Option<(usize, F::Output)> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+}
+
+// The futures are in pooled places of their own.
+impl<F: Future> Unpin for FanOut<F> {}
+
+impl<F: Future> Drop for FanOut<F> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// The ready bits of a set, and the nodes that its wakers point to.
+struct Ready {
+    bits: Box<[AtomicU64]>,
+    nodes: Box<[Node]>,
+    /// The task that polls the set. The lock is uncontended but for wakes from other threads.
+    parent: Mutex<Option<Waker>>,
+}
+
+/// What a waker points to; it holds a count of the whole `Ready`.
+struct Node {
+    index: usize,
+    of: *const Ready,
+}
+
+// SAFETY: `of` points to the `Ready` that owns the node and is read only while a waker (which holds a
+// count of it) lives; everything in `Ready` may be used from any thread.
+unsafe impl Send for Ready {}
+// SAFETY: as above.
+unsafe impl Sync for Ready {}
+
+thread_local! {
+    static POOL: RefCell<Vec<Arc<Ready>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Ready {
+    fn for_calls(n: usize) -> Arc<Self> {
+        let words = n.div_ceil(64);
+        let pooled = POOL.try_with(|pool| {
+            let pool = &mut *pool.borrow_mut();
+            // One whose old wakers are all gone: nobody can set bits in it any more.
+            let fits =
+                |ready: &Arc<Self>| ready.bits.len() >= words && Arc::strong_count(ready) == 1;
+            let at = pool.iter().rposition(fits)?;
+            Some(pool.swap_remove(at))
+        });
+        if let Some(ready) = pooled.ok().flatten() {
+            // The last waker that went away may have been another thread's.
+            std::sync::atomic::fence(Ordering::Acquire);
+            ready.bits.iter().for_each(|bits| bits.store(0, Ordering::Relaxed));
+            return ready;
+        }
+        Arc::new_cyclic(|of| {
+            let of = of.as_ptr();
+            Self {
+                bits: (0..words).map(|_| AtomicU64::new(0)).collect(),
+                nodes: (0..words * 64).map(|index| Node { index, of }).collect(),
+                parent: Mutex::new(None),
+            }
+        })
+    }
+
+    /// Back to the pool, where it waits until its last waker is gone.
+    fn recycle(self: Arc<Self>) {
+        let parent = self.parent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(parent);
+        let _ = POOL.try_with(|pool| {
+            if let Ok(mut pool) = pool.try_borrow_mut()
+                && pool.len() < KEEP
+            {
+                pool.push(self);
+            }
+        });
+    }
+
+    fn holds(&self, n: usize) -> bool {
+        n <= self.nodes.len()
+    }
+
+    fn set_parent(&self, waker: &Waker) {
+        let mut parent = self.parent.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *parent {
+            Some(known) if known.will_wake(waker) => {}
+            place => *place = Some(waker.clone()),
+        }
+    }
+
+    /// Moves the bits that were set into `taken`; `false` when there were none.
+    fn take_into(&self, taken: &mut [u64]) -> bool {
+        let mut any = false;
+        for (word, bits) in taken.iter_mut().zip(&self.bits) {
+            // The load spares a locked operation on words where nothing happened.
+            if bits.load(Ordering::Relaxed) != 0 {
+                *word |= bits.swap(0, Ordering::Acquire);
+                any |= *word != 0;
+            }
+        }
+        any
+    }
+
+    /// The waker of one future, borrowed: cloning it counts.
+    fn waker(self: &Arc<Self>, index: usize) -> ManuallyDrop<Waker> {
+        let node = std::ptr::from_ref(&self.nodes[index]).cast();
+        // SAFETY: the table below keeps the contract of `RawWaker`; this one waker holds no count and
+        // is never dropped, and `self` outlives it.
+        ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(node, &TABLE)) })
+    }
+
+    fn wake(&self, index: usize) {
+        let bit = 1 << (index % 64);
+        // Release: what the waking side did is visible to the poll that takes the bit.
+        if self.bits[index / 64].fetch_or(bit, Ordering::Release) & bit == 0 {
+            let parent = self.parent.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(parent) = &*parent {
+                parent.wake_by_ref();
+            }
+        }
+    }
+}
+
+static TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, release);
+
+/// The set and the place that a waker stands for.
+///
+/// SAFETY: `node` must come from a waker of this table that has not been dropped.
+unsafe fn node_of(node: *const ()) -> (*const Ready, usize) {
+    // SAFETY: the waker holds a count of the `Ready` that owns the node.
+    let node = unsafe { &*node.cast::<Node>() };
+    (node.of, node.index)
+}
+
+unsafe fn clone(node: *const ()) -> RawWaker {
+    // SAFETY: called with the pointer of a live waker; `of` came from `Arc::new_cyclic`.
+    unsafe { Arc::increment_strong_count(node_of(node).0) };
+    RawWaker::new(node, &TABLE)
+}
+
+unsafe fn wake(node: *const ()) {
+    // SAFETY: called with the pointer of a live waker, whose count is given back.
+    unsafe {
+        wake_by_ref(node);
+        release(node);
+    }
+}
+
+unsafe fn wake_by_ref(node: *const ()) {
+    // SAFETY: called with the pointer of a live waker.
+    unsafe {
+        let (ready, index) = node_of(node);
+        (*ready).wake(index);
+    }
+}
+
+unsafe fn release(node: *const ()) {
+    // SAFETY: called with the pointer of a live waker, whose count is given back.
+    unsafe { Arc::decrement_strong_count(node_of(node).0) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::pin::Pin;
+    use std::rc::Rc;
+
+    /// Waits for its switch and counts its polls.
+    struct Switched {
+        on: Rc<Cell<bool>>,
+        waker: Rc<RefCell<Option<Waker>>>,
+        polls: Rc<Cell<u32>>,
+    }
+
+    impl Future for Switched {
+        type Output = u32;
+
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
+            self.polls.set(self.polls.get() + 1);
+            if self.on.get() {
+                return Poll::Ready(self.polls.get());
+            }
+            *self.waker.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        }
+    }
+
+    type Switch = (Rc<Cell<bool>>, Rc<RefCell<Option<Waker>>>);
+
+    fn fifty(set: &mut FanOut<Switched>, polls: &Rc<Cell<u32>>) -> Vec<Switch> {
+        (0..50)
+            .map(|_| {
+                let (on, waker) = Switch::default();
+                set.push(Switched { on: on.clone(), waker: waker.clone(), polls: polls.clone() });
+                (on, waker)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_wake_polls_only_what_is_ready() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut set = FanOut::new();
+        for _round in 0..3 {
+            let polls = Rc::default();
+            let switches = fifty(&mut set, &polls);
+            assert!(set.poll_next(&mut cx).is_pending());
+            assert_eq!(polls.get(), 50);
+            for (at, (on, waker)) in switches.iter().enumerate().rev() {
+                on.set(true);
+                waker.borrow_mut().take().expect("it was polled").wake();
+                match set.poll_next(&mut cx) {
+                    Poll::Ready(Some((index, _))) => assert_eq!(index, at),
+                    _ => panic!("call {at} is ready"),
+                }
+            }
+            assert_eq!(polls.get(), 100, "one poll to start and one to end for each");
+            assert!(matches!(set.poll_next(&mut cx), Poll::Ready(None)));
+            set.clear();
+        }
+    }
+
+    #[test]
+    fn wakes_from_other_threads_arrive() {
+        let mut set = FanOut::new();
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..80).map(|_| super::super::wake::oneshot::<usize>()).unzip();
+        for receiver in receivers {
+            set.push(receiver);
+        }
+        let sending = std::thread::spawn(move || {
+            for (at, sender) in senders.into_iter().enumerate() {
+                assert!(sender.send(at).is_ok());
+            }
+        });
+        let mut seen = [false; 80];
+        super::super::on_each_driver::block_on(async {
+            while let Some((index, value)) = set.next().await {
+                assert_eq!(value, Some(index));
+                seen[index] = true;
+            }
+        });
+        sending.join().expect("the sending thread ends well");
+        assert!(seen.iter().all(|seen| *seen));
+    }
+
+    #[test]
+    fn cancelled_and_taken_calls_are_not_waited_for() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut set = FanOut::new();
+        let polls = Rc::default();
+        let switches = fifty(&mut set, &polls);
+        assert!(set.poll_next(&mut cx).is_pending());
+        assert!(set.cancel(3));
+        assert!(!set.cancel(3));
+        let mut taken = set.take(4).expect("it runs");
+        assert_eq!(set.running(), 48);
+        switches[4].0.set(true);
+        assert!(taken.as_mut().poll(&mut cx).is_ready());
+        for (on, waker) in &switches {
+            on.set(true);
+            waker.borrow_mut().take().map_or((), Waker::wake);
+        }
+        let mut ended = 0;
+        while let Poll::Ready(Some(_)) = set.poll_next(&mut cx) {
+            ended += 1;
+        }
+        assert_eq!(ended, 48);
+    }
+}
