@@ -110,7 +110,7 @@ struct Mapping {
 
 enum Key {
     Named(Box<str>, Span),
-    Merge(Span),
+    Merge,
 }
 
 #[derive(Clone, Copy)]
@@ -160,7 +160,7 @@ impl Build<'_, '_> {
         let plain = style == ScalarStyle::Plain;
         if let Some(mapping) = self.mapping_without_key() {
             let key = if plain && tag.is_none() && text == "<<" {
-                Key::Merge(span)
+                Key::Merge
             } else {
                 Key::Named(text.into(), span)
             };
@@ -276,7 +276,7 @@ impl Build<'_, '_> {
             Some(Key::Named(name, key_span)) => {
                 Some(self.tree.add(frame.id, Some((name, key_span)), value, span))
             }
-            Some(Key::Merge(_)) => {
+            Some(Key::Merge) => {
                 let id = self.tree.add_loose(value, span);
                 mapping.merges.push((id, span));
                 Some(id)
