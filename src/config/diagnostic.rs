@@ -67,6 +67,12 @@ impl Diagnostic {
         self
     }
 
+    /// Points at another place by its span.
+    pub fn also_at(&mut self, span: Span, words: impl Into<String>) -> &mut Self {
+        self.also.push((span, words.into()));
+        self
+    }
+
     /// Says what to do about it.
     pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.help = Some(help.into());
@@ -145,6 +151,11 @@ impl Diagnostics {
         self.list.push(Diagnostic::new(severity, span, path, message));
         let last = self.list.len() - 1;
         &mut self.list[last]
+    }
+
+    /// The problem told last.
+    pub fn last_mut(&mut self) -> Option<&mut Diagnostic> {
+        self.list.last_mut()
     }
 
     /// Is the file refused?

@@ -4,9 +4,14 @@
 //! `load` is the door; `model` is what `plan` compiles.
 
 pub mod diagnostic;
+pub mod duration;
 pub mod host;
+pub mod known;
 pub mod model;
+mod nearest;
 pub mod node;
 pub mod path;
+pub mod read;
 pub mod source;
+pub mod syntax;
 pub mod url_template;

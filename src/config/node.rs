@@ -144,6 +144,11 @@ impl Tree {
         NodeId(id)
     }
 
+    /// A node that stands nowhere: material to copy from.
+    pub fn add_loose(&mut self, value: Value, span: Span) -> NodeId {
+        NodeId(self.push(value, span, None, NONE))
+    }
+
     /// Replaces the value of a scalar or drops the children of a list or table.
     pub fn replace(&mut self, id: NodeId, value: Value, span: Span) {
         if let Some(item) = self.items.get_mut(id.0 as usize) {
