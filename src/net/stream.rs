@@ -97,6 +97,20 @@ impl Stream {
         self.send.reset();
     }
 
+    /// TCP keep-alive probes at this interval; none without one. No effect on Unix sockets.
+    pub fn set_keep_alive(&self, interval: Option<Duration>) {
+        if !self.recv.socket.is_tcp() {
+            return;
+        }
+        let options = self.recv.socket.options();
+        let _ = match interval {
+            None => options.set_keepalive(false),
+            Some(interval) => options.set_tcp_keepalive(
+                &socket2::TcpKeepalive::new().with_time(interval).with_interval(interval),
+            ),
+        };
+    }
+
     /// Whether the bytes are encrypted.
     pub fn is_tls(&self) -> bool {
         self.recv.tls.is_some()

@@ -109,18 +109,31 @@ impl Backend {
     }
 
     /// Everything after `Host`, with the blank line.
-    pub fn write_fields(
+    fn write_fields(
         &self,
         incoming: &Incoming<'_>,
         content: Content,
         options: WireOptions,
         out: &mut Vec<u8>,
     ) -> Written {
+        let plain = Redirected { method: &self.method, referer: None, drops_credentials: false };
+        self.write_redirected_fields(incoming, content, options, plain, out)
+    }
+
+    /// The same for a request that follows a redirect.
+    pub fn write_redirected_fields(
+        &self,
+        incoming: &Incoming<'_>,
+        content: Content,
+        options: WireOptions,
+        redirected: Redirected<'_>,
+        out: &mut Vec<u8>,
+    ) -> Written {
         let filter = &self.fields;
         let mut written =
             Written { asked_for_gzip: false, is_chunked: false, expects_continue: false };
         let mut has_user_agent = false;
-        let mut may_ask_for_gzip = options.asks_for_gzip && &*self.method != "HEAD";
+        let mut may_ask_for_gzip = options.asks_for_gzip && redirected.method != "HEAD";
         let mut length = None;
         if !filter.client.is_empty() {
             let fields = &incoming.head.fields;
@@ -150,6 +163,13 @@ impl Backend {
                     }
                     HeaderId::AcceptEncoding | HeaderId::Range => may_ask_for_gzip = false,
                     HeaderId::UserAgent => has_user_agent = true,
+                    // Go sets its own, and keeps credentials from other sites.
+                    HeaderId::Referer if redirected.referer.is_some() => continue,
+                    HeaderId::Authorization | HeaderId::Cookie | HeaderId::WwwAuthenticate
+                        if redirected.drops_credentials =>
+                    {
+                        continue;
+                    }
                     _ => {}
                 }
                 if stripped.contains(field, fields, incoming.bytes)
@@ -174,6 +194,9 @@ impl Backend {
                 _ => {}
             }
             let _ = encode::checked_field(out, name.as_bytes(), value);
+        }
+        if let Some(referer) = redirected.referer {
+            let _ = encode::checked_field(out, b"Referer", referer.as_bytes());
         }
         if !has_user_agent {
             out.extend_from_slice(USER_AGENT.as_bytes());
@@ -209,7 +232,7 @@ impl Backend {
                 encode::transfer_encoding_chunked(out);
                 written.is_chunked = true;
             }
-            (Content::None, _) if matches!(&*self.method, "POST" | "PUT" | "PATCH") => {
+            (Content::None, _) if matches!(redirected.method, "POST" | "PUT" | "PATCH") => {
                 out.extend_from_slice(b"Content-Length: 0\r\n");
             }
             (Content::None, _) => {}
@@ -217,6 +240,17 @@ impl Backend {
         out.extend_from_slice(b"\r\n");
         written
     }
+}
+
+/// What following a redirect changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Redirected<'a> {
+    /// The method of this hop.
+    pub method: &'a str,
+    /// The URL that redirected here.
+    pub referer: Option<&'a str>,
+    /// The chain of redirects has left the first site.
+    pub drops_credentials: bool,
 }
 
 /// What the transport wants of every request.

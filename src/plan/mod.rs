@@ -21,7 +21,7 @@ pub use endpoint::{
     Output, Route,
 };
 pub use forward::{FieldFilter, Names, QueryFilter};
-pub use head_template::{Content, Incoming, WireOptions, Written};
+pub use head_template::{Content, Incoming, Redirected, WireOptions, Written};
 pub use origin::{OriginId, OriginKey, OriginSpec, Origins};
 pub use url_template::{UrlTemplate, Values};
 

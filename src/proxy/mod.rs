@@ -1,1 +1,23 @@
 //! The composition engine: fan-out, merge, rendering, and the one table of outcomes.
+
+mod backend_call;
+mod chain;
+mod compose;
+mod core;
+mod data;
+mod failure;
+mod gunzip;
+mod location;
+pub mod outcome;
+pub mod render;
+mod request;
+
+pub use backend_call::{Scene, Streamed};
+pub use chain::Ran;
+pub use compose::{Composed, Parts, compose, total};
+pub use core::{Core, CorePlan};
+pub use data::Data;
+pub use failure::{Failure, Reply};
+pub use gunzip::{Bounds, Gunzip};
+pub use outcome::{Label, Outcome};
+pub use request::{Request, RequestBody};

@@ -71,6 +71,7 @@ labels! {
     BadRedirect = "backend_bad_redirect": "A redirect that cannot be followed.",
     BadStatus = "backend_bad_status": "A status other than 200 or 201.",
     BadJson = "backend_bad_json": "The response is not the JSON that was asked for.",
+    Cancelled = "cancelled": "The call was given up: a faster twin, or the client left.",
     Several = "backends_failed": "All backends failed, in different ways.",
 }
 

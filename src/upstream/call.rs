@@ -118,8 +118,8 @@ async fn attempt(
         match transport.response_head_timeout {
             None => both.await,
             Some(max) => match timer::timeout_at(clock::now() + max, both).await {
-                Some(result) => result,
-                None => Err(CallError::HeadTimeout),
+                Ok(result) => result,
+                Err(_) => Err(CallError::HeadTimeout),
             },
         }
     };

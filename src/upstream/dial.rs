@@ -10,9 +10,7 @@ use std::time::Duration;
 use super::error::CallError;
 use super::pool::Origin;
 use crate::net::clock::{self, Tick};
-use crate::net::stream::Stream;
-use crate::net::timer;
-use crate::net::tls;
+use crate::net::{Endpoint, Stream, timer, tls};
 
 /// The TLS handshake's own deadline, as in Go's transport of KrakenD.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,8 +22,8 @@ const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(120);
 pub async fn connect(origin: &Origin) -> Result<Stream, CallError> {
     let deadline = clock::now() + origin.transport.connect_timeout.unwrap_or(CONNECT_TIMEOUT_MAX);
     let stream = match timer::timeout_at(deadline, tcp(origin, deadline)).await {
-        Some(result) => result?,
-        None => return Err(CallError::ConnectTimeout),
+        Ok(result) => result?,
+        Err(_) => return Err(CallError::ConnectTimeout),
     };
     if !origin.key.is_tls {
         return Ok(stream);
@@ -95,7 +93,7 @@ async fn one_after_another(
 ) -> Result<Stream, CallError> {
     let mut last = CallError::NameNotFound;
     for address in addresses {
-        match Stream::connect(SocketAddr::new(*address, port), deadline).await {
+        match Stream::connect(&Endpoint::Tcp(SocketAddr::new(*address, port)), deadline).await {
             Ok(stream) => {
                 stream.set_keep_alive(keep_alive);
                 return Ok(stream);

@@ -248,7 +248,7 @@ impl Origin {
             return None;
         }
         let now = clock::now();
-        while let Some(Idle { mut stream, since }) = idle.pop() {
+        while let Some(Idle { stream, since }) = idle.pop() {
             self.totals.idle.set(self.totals.idle.get().saturating_sub(1));
             let age = now - since;
             let too_old = self.transport.idle_timeout.is_some_and(|max| age > max);

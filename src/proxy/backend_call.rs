@@ -1,0 +1,471 @@
+//! One backend of one request: choose a host, send, follow redirects, look at the status, decode.
+//! Source: docs/reference/lura-core.md 3.2, 3.3, 4.1 to 4.5, 8.1 items 1, 14, 16, 17.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::chain::Ran;
+use super::core::{Core, CorePlan};
+use super::data::{Data, PooledPart};
+use super::failure::{Failure, Reply};
+use super::gunzip::{self, Bounds};
+use super::location;
+use super::outcome::{Cause, Label};
+use super::request::{Request, RequestBody, RequestValues};
+use crate::http::{HeaderId, Method};
+use crate::net::clock;
+use crate::net::{Block, timer};
+use crate::plan::policy::{Edits, End, RequestCx, ResponseCx};
+use crate::plan::{
+    Backend, Content, Decode, Endpoint, Host, OnStatus, OriginKey, WireOptions, Written,
+};
+use crate::upstream::{Call, CallError, Outgoing, Response, call};
+
+/// Redirects followed for one call, as Go's client does.
+const REDIRECTS_MAX: usize = 10;
+
+/// Time that the rest of an unwanted answer gets in the background, so that its connection is kept.
+const DISCARD_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// What a backend gave.
+pub enum Answer {
+    /// Decoded.
+    Data(Data),
+    /// `no-op`: to be streamed or dropped.
+    Stream(Streamed),
+}
+
+/// A `no-op` response whose content is still to come.
+pub struct Streamed {
+    /// The response.
+    pub response: Response,
+    /// We asked for gzip and the client did not: it is decoded on the way.
+    pub inflates: bool,
+}
+
+/// Everything a call needs beside its backend.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// This core.
+    pub core: &'a Core,
+    /// Its plan.
+    pub plan: &'a CorePlan,
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
+    /// The request.
+    pub request: &'a Request<'a>,
+    /// What a call counts as that is dropped before it ends.
+    pub dropped_as: &'a Cell<Label>,
+}
+
+/// Calls one backend and counts the call.
+pub async fn backend(
+    scene: Scene<'_>,
+    backend: &Backend,
+    body: RequestBody<'_>,
+) -> Result<Answer, Failure> {
+    let started = clock::now();
+    // A dropped call (deadline, race, client gone) is counted by the guard.
+    let mut counted = Counted { scene, backend, started, label: None };
+    let result = if backend.chain.is_empty() && backend.executor.is_empty() {
+        send(scene, backend, body, scene.request.edits).await
+    } else {
+        with_policies(scene, backend, body).await
+    };
+    counted.label = Some(match &result {
+        Ok(_) => Label::Ok,
+        Err(failure) => failure.outcome().label,
+    });
+    result
+}
+
+struct Counted<'a> {
+    scene: Scene<'a>,
+    backend: &'a Backend,
+    started: clock::Tick,
+    label: Option<Label>,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        let took = clock::now().since(self.started);
+        let label = self.label.unwrap_or(self.scene.dropped_as.get());
+        self.scene.plan.cells.call(self.backend.id.0, label as u16, took);
+    }
+}
+
+/// The stages `Backend` and `Executor` around a call. What a policy changes stays with this call.
+async fn with_policies(
+    scene: Scene<'_>,
+    backend: &Backend,
+    body: RequestBody<'_>,
+) -> Result<Answer, Failure> {
+    let Scene { plan, endpoint, request, .. } = scene;
+    let index = endpoint.backends.iter().position(|b| b.id == backend.id).unwrap_or(0) as u16;
+    let mut edits = Edits {
+        to_backend: request.edits.to_backend.clone(),
+        to_client: Vec::new(),
+        params: request.edits.params.clone(),
+    };
+    let held = match &body {
+        RequestBody::Held(bytes) => Some(*bytes),
+        _ => None,
+    };
+    let mut outer = Ran::none(&backend.chain, &plan.locals);
+    let mut inner = Ran::none(&backend.executor, &plan.locals);
+    let mut answer = None;
+    for ran in [&mut outer, &mut inner] {
+        let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
+            step(&mut RequestCx {
+                bytes: request.bytes,
+                head: request.head,
+                path: request.path,
+                query: request.query,
+                params: &|at| request.param(endpoint, at),
+                body: held,
+                peer: request.peer,
+                route: &endpoint.path,
+                backend: Some(index),
+                edits: &mut edits,
+                locals: &mut plan.locals.borrow_mut(),
+            });
+        };
+        answer = ran.requests(&mut with).await;
+        if answer.is_some() {
+            break;
+        }
+    }
+    let mut result = match answer {
+        Some(answer) => Err(Failure::policy(answer)),
+        None => send(scene, backend, body, &edits).await,
+    };
+    for ran in [&mut inner, &mut outer] {
+        let (status, is_complete, content) = match &result {
+            Ok(Answer::Data(data)) => (200, data.is_complete, Some(data.content())),
+            Ok(Answer::Stream(stream)) => (stream.response.status(), true, None),
+            Err(failure) => (failure.outcome().status, false, None),
+        };
+        let own = ran.responses(&mut |step| {
+            step(&mut ResponseCx {
+                status,
+                is_complete,
+                body: content,
+                tree: None,
+                backend: Some(index),
+                edits: &mut edits,
+                locals: &mut plan.locals.borrow_mut(),
+            });
+        });
+        if let Some(answer) = own {
+            result = Err(Failure::policy(answer));
+        }
+        ran.finish(if result.is_ok() { End::Done } else { End::Failed });
+    }
+    result
+}
+
+/// Where a call goes: a host of the backend, or where a redirect led.
+struct Destination<'a> {
+    method: &'a str,
+    url: Cow<'a, str>,
+}
+
+async fn send(
+    scene: Scene<'_>,
+    backend: &Backend,
+    mut body: RequestBody<'_>,
+    edits: &Edits,
+) -> Result<Answer, Failure> {
+    let Scene { core, plan, request, .. } = scene;
+    let values = RequestValues { request, edits };
+    let incoming = request.incoming(edits, &values);
+    let n_hosts = backend.hosts.len();
+    let now = clock::now();
+    let first = plan.balancer.pick(backend.id.0 as usize, n_hosts, backend.balance, |at| {
+        n_hosts > 1
+            && plan.origin(core, backend.hosts[at].origin).is_some_and(|origin| origin.rests(now))
+    });
+    let content = match &body {
+        RequestBody::Empty => Content::None,
+        RequestBody::Held(bytes) if bytes.is_empty() => Content::None,
+        RequestBody::Held(bytes) => Content::Some(Some(bytes.len() as u64)),
+        RequestBody::Streamed { length, .. } => Content::Some(*length),
+    };
+    let method = method_of(&backend.method);
+    for step in 0..n_hosts.max(1) {
+        let Some(host) = backend.hosts.get((first + step) % n_hosts.max(1)) else { break };
+        let Some(origin) = plan.origin(core, host.origin) else { break };
+        let options = WireOptions {
+            asks_for_gzip: origin.transport.asks_for_gzip,
+            keeps_alive: origin.transport.keeps_alive,
+        };
+        let mut head = Block::small();
+        let written = backend.write_head(host, &incoming, content, options, &mut head);
+        head.settle();
+        let result = call(Call {
+            origin,
+            head,
+            body: outgoing(&mut body),
+            is_chunked: written.is_chunked,
+            expects_continue: written.expects_continue,
+            method,
+            limits: &plan.plan.backend_head_limits,
+        })
+        .await;
+        match result {
+            Ok(response) => {
+                let first_call = FirstCall { host, key: &origin.key, written };
+                return received(scene, backend, response, first_call, body, edits).await;
+            }
+            Err(error) if error.is_connect() && backend.tries_next_host && step + 1 < n_hosts => {}
+            Err(error) => {
+                let url = url_of(backend, host, &incoming);
+                let address = format!("{}:{}", origin.key.host, origin.key.port);
+                return Err(Failure::call(error, &backend.method, &url, &address));
+            }
+        }
+    }
+    Err(Failure::call(CallError::NoHosts, &backend.method, "", ""))
+}
+
+/// What went out first: a redirect is relative to it.
+#[derive(Clone, Copy)]
+struct FirstCall<'a> {
+    host: &'a Host,
+    key: &'a OriginKey,
+    written: Written,
+}
+
+async fn received(
+    scene: Scene<'_>,
+    backend: &Backend,
+    response: Response,
+    first: FirstCall<'_>,
+    body: RequestBody<'_>,
+    edits: &Edits,
+) -> Result<Answer, Failure> {
+    let asked_for_gzip = first.written.asked_for_gzip;
+    let is_redirect = matches!(response.status(), 301 | 302 | 303 | 307 | 308);
+    let (response, followed) = if is_redirect {
+        let (response, url) = follow(scene, backend, response, first, body, edits).await?;
+        (response, url)
+    } else {
+        (response, None)
+    };
+    let is_gzip =
+        response.head().find(HeaderId::ContentEncoding, response.head_bytes()) == Some(b"gzip");
+    let Decode::Json(decode) = &backend.decode else {
+        return Ok(Answer::Stream(Streamed { response, inflates: is_gzip && asked_for_gzip }));
+    };
+    let status = response.status();
+    let max = scene.plan.plan.limits.backend_body_bytes.min(usize::MAX as u64) as usize;
+    let url = || match &followed {
+        Some(url) => Cow::Borrowed(url.as_str()),
+        None => {
+            let values = RequestValues { request: scene.request, edits };
+            Cow::Owned(url_of(backend, first.host, &scene.request.incoming(edits, &values)))
+        }
+    };
+    let failed = |error| {
+        let key = first.key;
+        let address = format!("{}:{}", key.host, key.port);
+        Failure::call(error, &backend.method, &url(), &address)
+    };
+    let bounds = Bounds { max, ratio: scene.plan.plan.limits.inflate_ratio as usize };
+    if status == 200 || status == 201 {
+        let (block, content) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
+        let mut part = PooledPart::take();
+        crate::json::decode::decode(&block[content.clone()], decode, &mut part).map_err(|error| {
+            Failure::plain(Cause::Json(error), error.to_string())
+        })?;
+        if part.had_trailing() {
+            scene.core.cells.count(crate::telemetry::names::Count::JsonTrailing, 1);
+        }
+        return Ok(Answer::Data(Data { part, block, content, is_complete: true }));
+    }
+    match &backend.on_status {
+        OnStatus::Fail => {
+            discard(response);
+            let text = format!(
+                "invalid status code {status} [{} {}]: {}",
+                backend.shown_method,
+                backend.url.shown,
+                url()
+            );
+            Err(Failure::plain(Cause::Status(status), text))
+        }
+        OnStatus::FailWithCode => {
+            let content_type = content_type(&response);
+            let (block, range) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
+            let body = block[range].to_vec();
+            let mut failure =
+                Failure::plain(Cause::Status(status), String::from_utf8_lossy(&body));
+            failure.reply = Some(Box::new(Reply { status, body, content_type }));
+            Err(failure)
+        }
+        OnStatus::Details(name) => {
+            let content_type = content_type(&response);
+            let (block, range) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
+            let mut part = PooledPart::take();
+            part.set_error_details(name, status, &block[range], &content_type);
+            Ok(Answer::Data(Data { part, block: Block::empty(), content: 0..0, is_complete: false }))
+        }
+    }
+}
+
+fn content_type(response: &Response) -> Vec<u8> {
+    let found = response.head().find(HeaderId::ContentType, response.head_bytes());
+    found.unwrap_or_default().to_vec()
+}
+
+async fn content(
+    response: Response,
+    max: usize,
+    is_gzip: bool,
+    bounds: Bounds,
+) -> Result<(Block, std::ops::Range<usize>), CallError> {
+    let collected = response.collect(max).await?;
+    if !is_gzip || collected.content().is_empty() {
+        return Ok(collected.into_content());
+    }
+    let plain = gunzip::gunzip(collected.content(), bounds).await?;
+    let range = 0..plain.len();
+    Ok((plain, range))
+}
+
+/// The rest of an answer that nobody wants, read in the background if it is short.
+pub fn discard(response: Response) {
+    if response.is_ended() {
+        return;
+    }
+    crate::net::spawn(async move {
+        let until = clock::now() + DISCARD_TIMEOUT;
+        let _ = timer::timeout_at(until, response.discard()).await;
+    });
+}
+
+/// Follows redirects: 301, 302 and 303 become GET without content, 307 and 308 keep both where the
+/// content can be sent again. Gives the last URL for error texts.
+async fn follow(
+    scene: Scene<'_>,
+    backend: &Backend,
+    mut response: Response,
+    first: FirstCall<'_>,
+    mut body: RequestBody<'_>,
+    edits: &Edits,
+) -> Result<(Response, Option<String>), Failure> {
+    let Scene { core, plan, request, .. } = scene;
+    let values = RequestValues { request, edits };
+    let incoming = request.incoming(edits, &values);
+    let mut path = Vec::new();
+    backend.write_target(first.host, &incoming, &mut path);
+    let mut at = location::Target {
+        origin: first.key.clone(),
+        path: String::from_utf8_lossy(&path).into_owned(),
+    };
+    let home = at.origin.clone();
+    let mut left_home = false;
+    let mut method: Cow<'_, str> = Cow::Borrowed(&backend.method);
+    let mut destination = Destination { method: &backend.method, url: Cow::Borrowed("") };
+    for hop in 1.. {
+        let status = response.status();
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+            break;
+        }
+        let found = response.head().find(HeaderId::Location, response.head_bytes());
+        let Some(location) = found.filter(|l| !l.is_empty()) else { break };
+        let location = String::from_utf8_lossy(location).into_owned();
+        let keeps = matches!(status, 307 | 308);
+        let has_content = !matches!(&body, RequestBody::Empty | RequestBody::Held(b"")) && keeps;
+        if has_content && !(backend.sends_body_on_redirect && is_held(&body)) {
+            break;
+        }
+        if !keeps {
+            if &*method != "HEAD" && &*method != "GET" {
+                method = Cow::Borrowed("GET");
+            }
+            body = RequestBody::Empty;
+        }
+        let Some(next) = location::resolve(&at.origin, &at.path, &location) else {
+            return Err(Failure::call(CallError::BadRedirect, destination.method, &location, ""));
+        };
+        if hop >= REDIRECTS_MAX {
+            let error = CallError::TooManyRedirects;
+            return Err(Failure::call(error, &method, &location, ""));
+        }
+        let referer = format!("{}://{}{}", at.origin.scheme(), at.origin.authority(), at.path);
+        left_home |= !is_same_site(&home.host, &next.origin.host);
+        let is_downgrade = at.origin.is_tls && !next.origin.is_tls;
+        let origin = core.upstream.foreign_origin(&next.origin);
+        let mut head = Block::small();
+        crate::http::h1::encode::request_line(&mut head, method.as_bytes(), next.path.as_bytes());
+        crate::http::h1::encode::field(&mut head, b"Host", next.origin.authority().as_bytes());
+        let content = match &body {
+            RequestBody::Held(bytes) if !bytes.is_empty() => {
+                Content::Some(Some(bytes.len() as u64))
+            }
+            _ => Content::None,
+        };
+        let redirected = crate::plan::Redirected {
+            method: &method,
+            referer: (!is_downgrade).then_some(referer.as_str()),
+            drops_credentials: left_home,
+        };
+        let options = WireOptions {
+            asks_for_gzip: origin.transport.asks_for_gzip,
+            keeps_alive: origin.transport.keeps_alive,
+        };
+        let written =
+            backend.write_redirected_fields(&incoming, content, options, redirected, &mut head);
+        head.settle();
+        discard(response);
+        at = next;
+        destination.url =
+            Cow::Owned(format!("{}://{}{}", at.origin.scheme(), at.origin.authority(), at.path));
+        let sent = call(Call {
+            origin: &origin,
+            head,
+            body: outgoing(&mut body),
+            is_chunked: written.is_chunked,
+            expects_continue: false,
+            method: method_of(&method),
+            limits: &plan.plan.backend_head_limits,
+        });
+        response = sent.await.map_err(|error| {
+            let address = format!("{}:{}", at.origin.host, at.origin.port);
+            Failure::call(error, &method, &destination.url, &address)
+        })?;
+    }
+    let url = (!destination.url.is_empty()).then(|| destination.url.into_owned());
+    Ok((response, url))
+}
+
+/// Go sends credentials on to the same host and its subdomains only.
+fn is_same_site(home: &str, next: &str) -> bool {
+    next == home || next.strip_suffix(home).is_some_and(|sub| sub.ends_with('.'))
+}
+
+fn is_held(body: &RequestBody<'_>) -> bool {
+    matches!(body, RequestBody::Held(_))
+}
+
+fn outgoing<'b>(body: &'b mut RequestBody<'_>) -> Outgoing<'b> {
+    match body {
+        RequestBody::Empty => Outgoing::Empty,
+        RequestBody::Held(bytes) if bytes.is_empty() => Outgoing::Empty,
+        RequestBody::Held(bytes) => Outgoing::Held(bytes),
+        RequestBody::Streamed { source, .. } => Outgoing::Streamed(&mut **source),
+    }
+}
+
+fn url_of(backend: &Backend, host: &Host, incoming: &crate::plan::Incoming<'_>) -> String {
+    let mut target = Vec::new();
+    backend.write_target(host, incoming, &mut target);
+    let target = target.get(host.prefix.len()..).unwrap_or_default();
+    format!("{}{}", host.shown, String::from_utf8_lossy(target))
+}
+
+fn method_of(name: &str) -> Method {
+    Method::known(name.as_bytes()).unwrap_or(Method::Other(crate::http::Span::default()))
+}
