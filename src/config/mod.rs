@@ -6,12 +6,16 @@
 pub mod diagnostic;
 pub mod duration;
 pub mod host;
+mod json_text;
 pub mod known;
+pub mod load;
 pub mod model;
 mod nearest;
 pub mod node;
+pub mod overrides;
 pub mod path;
 pub mod read;
+pub mod size;
 pub mod source;
 pub mod syntax;
 pub mod url_template;

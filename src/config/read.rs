@@ -84,6 +84,41 @@ impl<'a> Node<'a> {
         None
     }
 
+    /// The member `key` as `true` or `false` and nothing like it: for blocks that KrakenD decodes
+    /// without coercion, where a wrong type would silently turn the whole block off.
+    pub fn plain_bool(self, key: &str, found: &mut Diagnostics) -> Option<bool> {
+        let node = self.get(key)?;
+        match node.value() {
+            Value::Bool(value) => Some(*value),
+            _ => {
+                found.refuse(node, "is not true or false", "true, false");
+                None
+            }
+        }
+    }
+
+    /// The member `key` as text and nothing like it.
+    pub fn plain_text(self, key: &str, found: &mut Diagnostics) -> Option<&'a str> {
+        let node = self.get(key)?;
+        if node.text().is_none() {
+            found.refuse(node, "is not text", "text");
+        }
+        node.text()
+    }
+
+    /// The member `key` as a list of texts and nothing like it.
+    pub fn plain_texts(self, key: &str, found: &mut Diagnostics) -> Option<Vec<Node<'a>>> {
+        let node = self.get(key)?;
+        if !matches!(node.value(), Value::List) {
+            found.refuse(node, "is not a list", "a list of texts");
+            return None;
+        }
+        for child in node.children().filter(|child| child.text().is_none()) {
+            found.refuse(child, "is not text", "text");
+        }
+        Some(node.children().filter(|child| child.text().is_some()).collect())
+    }
+
     /// Is it a table? Refuses anything else by name.
     pub fn expect_table(self, found: &mut Diagnostics) -> bool {
         if !self.is_table() {

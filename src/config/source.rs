@@ -101,9 +101,14 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// The id that the next text will get.
+    pub fn next_id(&self) -> SourceId {
+        SourceId(u16::try_from(self.list.len()).unwrap_or(u16::MAX))
+    }
+
     /// Adds a text and returns its id.
     pub fn add(&mut self, source: Source) -> SourceId {
-        let id = SourceId(u16::try_from(self.list.len()).unwrap_or(u16::MAX));
+        let id = self.next_id();
         self.list.push(source);
         id
     }

@@ -56,6 +56,10 @@ pub fn is_off(node: Node<'_>) -> bool {
     }
 }
 
+fn has_disabled(tls: Node<'_>) -> bool {
+    tls.get("disabled").is_some_and(|node| !is_off(node))
+}
+
 /// Holds every key of a table against the known ones.
 pub fn check_keys(table: Node<'_>, scope: Scope, found: &mut Diagnostics) {
     let known = keys(scope);
@@ -66,6 +70,8 @@ pub fn check_keys(table: Node<'_>, scope: Scope, found: &mut Diagnostics) {
             .find(|row| row.key == key)
             .or_else(|| known.iter().find(|row| same_letters(row.key, key)));
         match row {
+            // `tls` may say of itself that it is off.
+            Some(row) if scope == Scope::Root && row.key == "tls" && has_disabled(child) => {}
             Some(row) => tell(child, row.key, row.class, row.does, found),
             None if is_comment(key) => {}
             None => {
@@ -74,6 +80,16 @@ pub fn check_keys(table: Node<'_>, scope: Scope, found: &mut Diagnostics) {
             }
         }
     }
+}
+
+/// Like [`check_keys`] for objects that are Ringway's own: what nobody knows is refused.
+pub fn check_own_keys(table: Node<'_>, scope: Scope, found: &mut Diagnostics) -> bool {
+    if !table.expect_table(found) {
+        return false;
+    }
+    let known: Vec<_> = keys(scope).iter().map(|row| row.key).collect();
+    table.only(&known, found);
+    true
 }
 
 /// Holds every namespace of an `extra_config` against the known ones. `also` are those that the

@@ -1,6 +1,10 @@
 //! Where Ringway and KrakenD differ by choice: the profile and its switches, resolved.
 //! Source: the table of decided differences in the manual.
 
+use super::TIMEOUT_MAX;
+use crate::config::diagnostic::Diagnostics;
+use crate::config::known::{Scope, check_own_keys};
+use crate::config::node::Node;
 use std::time::Duration;
 
 /// `ringway.profile`: the set of defaults.
@@ -101,6 +105,66 @@ impl Behaviour {
             stream_idle: Duration::from_secs(30),
             auto_head: false,
             next_host: true,
+        }
+    }
+}
+
+impl Profile {
+    /// `profile` of the service's block; absent: `krakend`.
+    pub(super) fn read(block: Option<Node<'_>>, found: &mut Diagnostics) -> Profile {
+        const WORDS: &[(&str, Profile)] = &[("krakend", Profile::Krakend), ("safe", Profile::Safe)];
+        block.and_then(|block| block.word("profile", WORDS, found)).unwrap_or_default()
+    }
+}
+
+impl Behaviour {
+    /// The switches of a `ringway` block over what is inherited.
+    pub(super) fn read(self, block: Node<'_>, found: &mut Diagnostics) -> Behaviour {
+        const STATUSES: &[(&str, Statuses)] =
+            &[("krakend", Statuses::Krakend), ("rfc", Statuses::Rfc)];
+        const ORDERS: &[(&str, MergeOrder)] =
+            &[("configuration", MergeOrder::Configuration), ("arrival", MergeOrder::Arrival)];
+        let statuses = block.word("statuses", STATUSES, found).unwrap_or(self.statuses);
+        let order = block.word("merge_order", ORDERS, found).unwrap_or(self.merge_order);
+        let idle = block.duration("stream_idle", TIMEOUT_MAX, found).filter(|idle| !idle.is_zero());
+        let mut behaviour = Behaviour {
+            statuses,
+            merge_order: order,
+            stream_idle: idle.unwrap_or(self.stream_idle),
+            auto_head: block.field("auto_head", found).unwrap_or(self.auto_head),
+            next_host: block.field("next_host", found).unwrap_or(self.next_host),
+            ..self
+        };
+        if let Some(json) = block.get("json") {
+            behaviour.read_json(json, found);
+        }
+        if let Some(http1) = block.get("http1")
+            && check_own_keys(http1, Scope::RingwayHttp1, found)
+        {
+            behaviour.read_grace(http1, found);
+        }
+        behaviour
+    }
+
+    fn read_json(&mut self, json: Node<'_>, found: &mut Diagnostics) {
+        const TRAILING: &[(&str, Trailing)] =
+            &[("ignore", Trailing::Ignore), ("refuse", Trailing::Refuse)];
+        const UTF8: &[(&str, Utf8)] = &[("replace", Utf8::Replace), ("refuse", Utf8::Refuse)];
+        if !check_own_keys(json, Scope::RingwayJson, found) {
+            return;
+        }
+        self.sort_keys = json.field("sort_keys", found).unwrap_or(self.sort_keys);
+        self.escape_html = json.field("escape_html", found).unwrap_or(self.escape_html);
+        self.trailing = json.word("trailing", TRAILING, found).unwrap_or(self.trailing);
+        self.utf8 = json.word("utf8", UTF8, found).unwrap_or(self.utf8);
+    }
+
+    fn read_grace(&mut self, http1: Node<'_>, found: &mut Diagnostics) {
+        let always = http1.get("half_close_grace").is_some_and(|node| node.text() == Some("inf"));
+        if always {
+            self.half_close_grace = HalfCloseGrace::Always;
+        } else if let Some(time) = http1.duration("half_close_grace", TIMEOUT_MAX, found) {
+            self.half_close_grace = HalfCloseGrace::Within(time);
         }
     }
 }

@@ -1,6 +1,12 @@
 //! `extra_config.ringway.limits`: bounds against hostile or broken peers, all in force by default.
 //! Source: docs/reference/hardening.md 1. Where KrakenD has a key of its own, that one wins.
 
+use super::{ServerTimeouts, TIMEOUT_MAX};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::known::{Scope, check_own_keys};
+use crate::config::node::Node;
+use crate::config::size::{self, Bytes};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Every bound; nothing is unlimited unless the field says how.
@@ -85,5 +91,119 @@ impl Default for Limits {
             inflate_ratio: 100,
             json_depth: 10_000,
         }
+    }
+}
+
+impl Limits {
+    /// The block `limits`, if there is one, then KrakenD's own keys of the root object.
+    pub(super) fn read(
+        root: Node<'_>,
+        block: Option<Node<'_>>,
+        server: &ServerTimeouts,
+        found: &mut Diagnostics,
+    ) -> Limits {
+        let mut limits = Limits::default();
+        if let Some(block) = block
+            && check_own_keys(block, Scope::RingwayLimits, found)
+        {
+            limits.read_block(block, found);
+        }
+        let whole = server.read_timeout;
+        if let Some(time) = server.read_header_timeout.or(whole) {
+            limits.head_timeout = time;
+        }
+        if let Some(time) = server.idle_timeout.or(whole) {
+            limits.keep_alive = time;
+        }
+        const HEAD_BYTES_MAX: u32 = 16 << 20;
+        match root.number_in("max_header_bytes", 0..=HEAD_BYTES_MAX, found) {
+            None | Some(0) => {}
+            Some(bytes) => {
+                limits.head_bytes = bytes;
+                // A field line and the target are parts of the head: KrakenD knows no other bound.
+                limits.line_bytes = limits.line_bytes.max(bytes);
+                limits.target_bytes = limits.target_bytes.max(bytes);
+            }
+        }
+        limits
+    }
+
+    fn read_block(&mut self, block: Node<'_>, found: &mut Diagnostics) {
+        const SECOND: Duration = Duration::from_secs(1);
+        let head: RangeInclusive<u64> = 256..=16 << 20;
+        let held: RangeInclusive<u64> = 1024..=1 << 40;
+        let mut reader = Reader { block, found };
+        reader.time("head_timeout", &mut self.head_timeout);
+        reader.small("head_bytes", head.clone(), &mut self.head_bytes);
+        reader.count("head_fields", 1..=10_000, &mut self.head_fields);
+        reader.small("line_bytes", head.clone(), &mut self.line_bytes);
+        reader.small("target_bytes", head.clone(), &mut self.target_bytes);
+        reader.count("query_params", 1..=100_000, &mut self.query_params);
+        reader.count("pipelined", 1..=10_000, &mut self.pipelined);
+        reader.time("body_idle", &mut self.body_idle);
+        reader.count("body_rate_min", 0..=1 << 30, &mut self.body_rate_min);
+        reader.large("body_bytes", held.clone(), &mut self.body_bytes);
+        reader.time("write_idle", &mut self.write_idle);
+        reader.time("keep_alive", &mut self.keep_alive);
+        reader.count("connection_requests", 1..=u32::MAX, &mut self.connection_requests);
+        reader.time("connection_age", &mut self.connection_age);
+        reader.optional("connections", &mut self.connections);
+        reader.optional("connections_per_ip", &mut self.connections_per_ip);
+        reader.small("drain_bytes", 0..=1 << 30, &mut self.drain_bytes);
+        reader.time("drain_time", &mut self.drain_time);
+        reader.small("backend_head_bytes", head, &mut self.backend_head_bytes);
+        reader.count("backend_head_fields", 1..=10_000, &mut self.backend_head_fields);
+        reader.large("backend_body_bytes", held, &mut self.backend_body_bytes);
+        reader.count("inflate_ratio", 1..=1_000_000, &mut self.inflate_ratio);
+        reader.count("json_depth", 1..=10_000, &mut self.json_depth);
+        // A drain that lasts keeps a connection that nobody wants.
+        if let Some(node) = block.get("drain_time")
+            && self.drain_time > 60 * SECOND
+        {
+            reader.found.refuse(node, "is out of range", "up to \"60s\"");
+        }
+    }
+}
+
+struct Reader<'n, 'd> {
+    block: Node<'n>,
+    found: &'d mut Diagnostics,
+}
+
+impl Reader<'_, '_> {
+    /// A limit in time cannot be turned off: zero is refused.
+    fn time(&mut self, key: &str, into: &mut Duration) {
+        let Some(time) = self.block.duration(key, TIMEOUT_MAX, self.found) else { return };
+        match self.block.get(key) {
+            Some(node) if time.is_zero() => {
+                self.found.refuse(node, "is out of range", "a time above zero");
+            }
+            _ => *into = time,
+        }
+    }
+
+    fn count(&mut self, key: &str, range: RangeInclusive<u32>, into: &mut u32) {
+        *into = self.block.number_in(key, range, self.found).unwrap_or(*into);
+    }
+
+    fn optional(&mut self, key: &str, into: &mut Option<u32>) {
+        *into = self.block.number_in(key, 1..=u32::MAX, self.found).or(*into);
+    }
+
+    fn large(&mut self, key: &str, range: RangeInclusive<u64>, into: &mut u64) {
+        let Some(node) = self.block.get(key) else { return };
+        let Some(Bytes(bytes)) = node.read(self.found) else { return };
+        if range.contains(&bytes) {
+            *into = bytes;
+            return;
+        }
+        let allowed = format!("{} to {}", size::shown(*range.start()), size::shown(*range.end()));
+        self.found.refuse(node, "is out of range", &allowed);
+    }
+
+    fn small(&mut self, key: &str, range: RangeInclusive<u64>, into: &mut u32) {
+        let mut bytes = u64::from(*into);
+        self.large(key, range, &mut bytes);
+        *into = u32::try_from(bytes).unwrap_or(*into);
     }
 }

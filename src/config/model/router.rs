@@ -1,6 +1,11 @@
 //! `extra_config.router`: how requests find their endpoint and what everybody gets.
 //! Source: docs/reference/lura-core.md 2.1.
 
+use super::names::canonical_header;
+use crate::config::diagnostic::Diagnostics;
+use crate::config::json_text;
+use crate::config::known::{Scope, check_keys};
+use crate::config::node::{Node, Value};
 use std::net::IpAddr;
 
 /// A network: an address and how many of its leading bits count.
@@ -87,6 +92,132 @@ impl Router {
             disable_path_decoding: false,
             hide_version_header: false,
             error_body: ErrorBodies::default(),
+        }
+    }
+}
+
+impl Router {
+    /// Reads the block over the defaults. KrakenD drops the whole block silently when one type is
+    /// wrong; here each wrong type is refused at its place.
+    pub(super) fn read(mut self, block: Node<'_>, found: &mut Diagnostics) -> Router {
+        check_keys(block, Scope::Router, found);
+        for (key, field) in [
+            ("disable_redirect_trailing_slash", &mut self.disable_redirect_trailing_slash),
+            ("disable_redirect_fixed_path", &mut self.disable_redirect_fixed_path),
+            ("disable_handle_method_not_allowed", &mut self.disable_handle_method_not_allowed),
+            ("forwarded_by_client_ip", &mut self.forwarded_by_client_ip),
+            ("app_engine", &mut self.app_engine),
+            ("remove_extra_slash", &mut self.remove_extra_slash),
+            ("auto_options", &mut self.auto_options),
+            ("return_error_msg", &mut self.return_error_msg),
+            ("disable_health", &mut self.disable_health),
+            ("disable_access_log", &mut self.disable_access_log),
+            ("disable_path_decoding", &mut self.disable_path_decoding),
+            ("hide_version_header", &mut self.hide_version_header),
+        ] {
+            *field = block.plain_bool(key, found).unwrap_or(*field);
+        }
+        let _: Option<i64> = block.field("max_multipart_memory", found);
+        let texts = |nodes: Vec<Node<'_>>| -> Vec<String> {
+            nodes.into_iter().filter_map(Node::text).map(str::to_owned).collect()
+        };
+        if let Some(nodes) = block.plain_texts("remote_ip_headers", found).filter(|n| !n.is_empty())
+        {
+            self.remote_ip_headers =
+                texts(nodes).iter().map(|name| canonical_header(name)).collect();
+        }
+        if let Some(nodes) = block.plain_texts("logger_skip_paths", found) {
+            self.logger_skip_paths = texts(nodes);
+        }
+        if let Some(node) = block.get("trusted_proxies").filter(|node| node.is_empty())
+            && !self.trusted_proxies.is_empty()
+        {
+            found
+                .warn(node, "an empty list trusts everybody, as in KrakenD")
+                .help("name the proxies, or use \"forwarded_by_client_ip\": false to trust nobody");
+        }
+        if let Some(nodes) = block.plain_texts("trusted_proxies", found).filter(|n| !n.is_empty()) {
+            self.trusted_proxies =
+                nodes.into_iter().filter_map(|node| Cidr::read(node, found)).collect();
+        }
+        self.read_health(block, found);
+        if let Some(bodies) = block.get("error_body").filter(|node| node.expect_table(found)) {
+            check_keys(bodies, Scope::ErrorBody, found);
+            self.error_body = ErrorBodies {
+                not_found: error_body(bodies, "404", found),
+                method_not_allowed: error_body(bodies, "405", found),
+            };
+        }
+        self
+    }
+
+    fn read_health(&mut self, block: Node<'_>, found: &mut Diagnostics) {
+        let Some(path) = block.plain_text("health_path", found).filter(|path| !path.is_empty())
+        else {
+            return;
+        };
+        let fixed = path.starts_with('/') && !path.contains([':', '*', '?', '#']);
+        if let (false, Some(node)) = (fixed, block.get("health_path")) {
+            found.refuse(node, "is not a fixed path", "such as \"/__health\"");
+        }
+        self.health_path = path.to_owned();
+    }
+}
+
+/// Any JSON value but `false`; text is written as a JSON text too.
+fn error_body(bodies: Node<'_>, key: &str, found: &mut Diagnostics) -> Option<String> {
+    let node = bodies.get(key)?;
+    if let Value::Bool(_) = node.value() {
+        found.refuse(node, "is not a body", "an object, a list or a text");
+    }
+    let mut text = String::new();
+    json_text::write(node, &mut text);
+    Some(text)
+}
+
+impl Cidr {
+    /// An address alone is a network of one.
+    fn read(node: Node<'_>, found: &mut Diagnostics) -> Option<Cidr> {
+        let cidr = node.text().and_then(Cidr::parse);
+        if cidr.is_none() {
+            found.refuse(node, "is not a network", "such as \"10.0.0.0/8\" or \"::1\"");
+        }
+        cidr
+    }
+
+    fn parse(text: &str) -> Option<Cidr> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            None => most,
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok()?,
+            Some(_) => return None,
+        };
+        (prefix <= most).then_some(Cidr { address, prefix })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks() {
+        for (text, expected) in [
+            ("10.0.0.0/8", Some(8)),
+            ("::1", Some(128)),
+            ("1.2.3.4", Some(32)),
+            ("::/0", Some(0)),
+            ("1.2.3.4/33", None),
+            ("1.2.3.4/", None),
+            ("1.2.3.4/+8", None),
+            ("host", None),
+        ] {
+            assert_eq!(Cidr::parse(text).map(|cidr| cidr.prefix), expected, "{text}");
         }
     }
 }
