@@ -1,0 +1,1 @@
+//! Parts, sinks, options and parameters, by example.
