@@ -34,7 +34,7 @@ impl Lookup {
         // filters is needed here. A sequential call waits for a round trip anyway.
         self.data.clear();
         self.renderer.render(&[(part, body)], &RenderOptions::default(), &mut self.data);
-        if self.tree.parse(&self.data).is_err() {
+        if self.tree.parse_rendered(&self.data).is_err() {
             return false;
         }
         let found = self.tree.root(&self.data).and_then(|root| {

@@ -110,7 +110,7 @@ impl Renderer {
 
     /// Re-encodes an answer of ours into `text`.
     fn reorder(&mut self, sorted: &Sorted, escape: Escape) {
-        let parsed = self.tree.parse(&sorted.bytes);
+        let parsed = self.tree.parse_rendered(&sorted.bytes);
         debug_assert_eq!(parsed, Ok(()), "what we render is JSON");
         if let Some(root) = self.tree.root(&sorted.bytes) {
             self.encoder.sorted(root, escape, &sorted.verbatim, &mut self.text);

@@ -192,25 +192,28 @@ impl Part {
         self.repaired
     }
 
-    /// Bytes that rendering will need, about: exact for untouched objects, else rather more.
+    /// Bytes that rendering will need: exact for untouched objects, else a little more. Text that
+    /// needs escapes may take more than that.
     pub fn len_hint(&self) -> usize {
         if let Some(whole) = self.whole {
-            return whole.len as usize;
+            return whole.len as usize + self.group.map_or(0, |group| group.key.len as usize + 3);
         }
-        let value = |member: &Member| {
-            if !member.flags.has(Flags::COMPOSED) {
-                return member.value.len as usize + 2;
+        let mut hint = self.group.map_or(0, |group| group.key.len as usize + 3) + 4;
+        let mut run_end = 0;
+        for member in &self.members {
+            let (key, value) = (member.key.len as usize, member.value.len as usize);
+            if member.flags.has(Flags::COMPOSED) {
+                hint += key + 2 + pieces_len(member.value.of(&self.pieces));
+            } else if member.flags.is_raw() {
+                let at = member.key.at as usize;
+                let from = if member.flags.has(Flags::FOLLOWS) { run_end } else { at.saturating_sub(1) };
+                run_end = member.value.end();
+                hint += run_end - from;
+            } else {
+                hint += key + value + 4;
             }
-            let pieces = member.value.of(&self.pieces).iter();
-            pieces.map(|piece| match piece {
-                Piece::Key(range) | Piece::Run { range, .. } => range.len as usize + 2,
-                _ => 1,
-            })
-            .sum()
-        };
-        let group = self.group.map_or(0, |group| group.key.len as usize + 3);
-        let members = self.members.iter().map(|m| m.key.len as usize + 2 + value(m));
-        group + 4 + members.sum::<usize>()
+        }
+        hint
     }
 
     /// Becomes `return_error_details`' object: `{"error_<name>":{"http_status_code":…,
@@ -276,4 +279,20 @@ impl Part {
     pub(super) fn main<'b>(&'b self, body: &'b [u8]) -> &'b [u8] {
         if self.repaired { &self.repaired_body } else { body }
     }
+}
+
+/// Bytes that pieces become.
+fn pieces_len(pieces: &[Piece]) -> usize {
+    let mut run_end = 0;
+    let len = |piece: &Piece| match piece {
+        Piece::Gone => 0,
+        Piece::Open | Piece::Close => 1,
+        Piece::Key(range) => range.len as usize + 2,
+        Piece::Run { range, follows } => {
+            let from = if *follows { run_end } else { (range.at as usize).saturating_sub(1) };
+            run_end = range.end();
+            run_end - from
+        }
+    };
+    pieces.iter().map(len).sum()
 }

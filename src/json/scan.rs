@@ -13,6 +13,9 @@ use super::error::{JsonError, Kind, Shape};
 /// Arrays and objects inside each other, as in Go's encoding/json.
 pub const DEPTH_MAX: usize = 10_000;
 
+/// What we render may be deeper than what was read: `collection` and `group` wrap it.
+pub(super) const RENDERED_DEPTH_MAX: usize = DEPTH_MAX + 2;
+
 /// What a document is made of, seen from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scanned {
@@ -35,8 +38,13 @@ impl Scanned {
 
 /// Validates the first value of `body`. Bytes after it are not looked at.
 pub fn scan(body: &[u8]) -> Result<Scanned, JsonError> {
+    scan_within(body, DEPTH_MAX)
+}
+
+/// The same with another limit of depth.
+pub(super) fn scan_within(body: &[u8], depth_max: usize) -> Result<Scanned, JsonError> {
     check_len(body)?;
-    let mut scanner = Scanner::new(body);
+    let mut scanner = Scanner { depth_max, ..Scanner::new(body) };
     let start = scanner.space(0);
     match scanner.value(start, 0, &mut Nest::default()) {
         Some(end) => Ok(Scanned {
@@ -122,11 +130,12 @@ pub(super) struct Scanner<'b> {
     pub(super) bad_text: bool,
     /// A string since the last reset had a backslash.
     pub(super) escaped: bool,
+    pub(super) depth_max: usize,
 }
 
 impl<'b> Scanner<'b> {
     pub(super) fn new(body: &'b [u8]) -> Scanner<'b> {
-        Scanner { body, bad_text: false, escaped: false }
+        Scanner { body, bad_text: false, escaped: false, depth_max: DEPTH_MAX }
     }
 
     /// The byte at `at`; past the end NUL, which the grammar has nowhere.
@@ -250,7 +259,7 @@ impl<'b> Scanner<'b> {
         let mut in_object = is_object;
         // Entering a container: `at` stands on its first byte.
         'enter: loop {
-            if outside + nest.depth >= DEPTH_MAX {
+            if outside + nest.depth >= self.depth_max {
                 return None;
             }
             nest.push(in_object);
@@ -487,5 +496,32 @@ fn clean_bytes_words<const ASCII: bool>(block: &[u8; 16]) -> usize {
         (0, 0) => 16,
         (0, second) => 8 + (second.trailing_zeros() / 8) as usize,
         (first, _) => (first.trailing_zeros() / 8) as usize,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{clean_bytes, clean_bytes_words};
+
+    proptest! {
+        #[test]
+        fn blocks_agree_with_words(block in prop_oneof![
+            any::<[u8; 16]>(),
+            any::<[u8; 16]>().prop_map(|block| block.map(|byte| b"az \x1f\x20\x7f\x80\xff\"\\!#[]"[usize::from(byte) % 14])),
+        ]) {
+            prop_assert_eq!(clean_bytes::<true>(&block), clean_bytes_words::<true>(&block));
+            prop_assert_eq!(clean_bytes::<false>(&block), clean_bytes_words::<false>(&block));
+            let first = |stops: fn(u8) -> bool| block.iter().position(|b| stops(*b)).unwrap_or(16);
+            prop_assert_eq!(
+                clean_bytes::<false>(&block),
+                first(|b| matches!(b, b'"' | b'\\' | 0..=0x1f))
+            );
+            prop_assert_eq!(
+                clean_bytes::<true>(&block),
+                first(|b| matches!(b, b'"' | b'\\' | 0..=0x1f | 0x80..))
+            );
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use super::diagnose::diagnose;
 use super::error::{JsonError, Shape};
-use super::scan::{DEPTH_MAX, Nest, Scanner, check_len, shape_of};
+use super::scan::{DEPTH_MAX, Nest, RENDERED_DEPTH_MAX, Scanner, check_len, shape_of};
 use super::text;
 
 /// A parsed document; pooled, `parse` keeps capacity.
@@ -46,10 +46,19 @@ impl Tree {
 
     /// Reads the first value of `body`.
     pub fn parse(&mut self, body: &[u8]) -> Result<(), JsonError> {
+        self.parse_within(body, DEPTH_MAX)
+    }
+
+    /// Reads what we rendered.
+    pub(super) fn parse_rendered(&mut self, body: &[u8]) -> Result<(), JsonError> {
+        self.parse_within(body, RENDERED_DEPTH_MAX)
+    }
+
+    fn parse_within(&mut self, body: &[u8], depth_max: usize) -> Result<(), JsonError> {
         check_len(body)?;
         self.nodes.clear();
         self.open.clear();
-        let parsed = self.read(body);
+        let parsed = self.read(Scanner { depth_max, ..Scanner::new(body) });
         parsed.ok_or_else(|| {
             self.nodes.clear();
             diagnose(body)
@@ -61,8 +70,7 @@ impl Tree {
         (!self.nodes.is_empty()).then_some(Node { tree: self, body, index: 0 })
     }
 
-    fn read(&mut self, body: &[u8]) -> Option<()> {
-        let mut scanner = Scanner::new(body);
+    fn read(&mut self, mut scanner: Scanner<'_>) -> Option<()> {
         let mut at = scanner.space(0);
         let mut key = (0, 0);
         loop {
@@ -73,7 +81,7 @@ impl Tree {
             let entry = Entry { shape, at: at as u32, end: 0, key_at, key_len, next: index + 1 };
             self.nodes.push(entry);
             if matches!(shape, Shape::Object | Shape::Array) {
-                if self.open.len() == DEPTH_MAX {
+                if self.open.len() == scanner.depth_max {
                     return None;
                 }
                 self.open.push(index);

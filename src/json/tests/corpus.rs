@@ -181,7 +181,10 @@ fn repaired_and_sorted_as_go_encodes() {
 fn corpus_holds_no_surprise() {
     for case in &cases() {
         fuzz_scan(&case.body);
-        fuzz_decode(&case.body);
+        // Many renderings each, so of the long ones only the deepest.
+        if case.body.len() < 2000 || case.name == "y_deep_10000_objects" {
+            fuzz_decode(&case.body);
+        }
         if case.body.len() < 60 {
             for end in 0..case.body.len() {
                 fuzz_scan(&case.body[..end]);
