@@ -1,9 +1,13 @@
 //! From a body to a `Part`: KrakenD's decoders `json`, `safejson` and `string`.
 //! Source: docs/reference/lura-core.md 4.5.
 
-use super::error::JsonError;
-use super::part::Part;
-use super::select::Selection;
+use super::diagnose::diagnose;
+use super::error::{JsonError, Kind, Place, Shape, Wanted};
+use super::part::{Flags, Part, Range};
+use super::repair::repair;
+use super::scan::{check_len, shape_of, trailing};
+use super::select::{Filter, Selection, Step};
+use super::walk::{Walk, drop_dead};
 
 /// How one backend's body is read; part of the plan.
 #[derive(Debug, Default)]
@@ -42,6 +46,11 @@ pub struct Policy {
     pub utf8: Utf8,
 }
 
+impl Policy {
+    /// The profile `safe`.
+    pub const SAFE: Policy = Policy { trailing: Trailing::Refuse, utf8: Utf8::Refuse };
+}
+
 /// Bytes after the first value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Trailing {
@@ -59,9 +68,146 @@ pub enum Utf8 {
     Refuse,
 }
 
-/// Reads `body` into `out` (cleared first). On an error `out` is empty.
+/// Reads `body` into `out` (cleared first). On an error `out` is an empty object.
 pub fn decode(body: &[u8], spec: &DecodeSpec, out: &mut Part) -> Result<(), JsonError> {
-    let _ = (body, spec);
     out.clear();
+    let decoded = match spec.encoding {
+        Encoding::String => check_len(body).map(|()| {
+            single(b"\"content\"", Range::new(0, body.len()), Flags::TEXT, &spec.selection, out);
+        }),
+        Encoding::Json { .. } | Encoding::SafeJson => document(body, spec, out),
+    };
+    match decoded {
+        Ok(()) => {
+            rename(&spec.selection, body, out);
+            wrap(&spec.selection, out);
+        }
+        Err(_) => out.clear(),
+    }
+    decoded
+}
+
+fn document(body: &[u8], spec: &DecodeSpec, out: &mut Part) -> Result<(), JsonError> {
+    check_len(body)?;
+    let read = read(body, spec, out).ok_or_else(|| diagnose(body))?;
+    if let Some(at) = trailing(body, read.value.end()) {
+        if spec.policy.trailing == Trailing::Refuse {
+            let byte = body.get(at as usize).copied().unwrap_or_default();
+            return Err(JsonError { kind: Kind::Unexpected { byte, place: Place::AfterTop }, at });
+        }
+        out.trailing = true;
+    }
+    if read.bad_text {
+        return repaired(read.value.of(body), spec, out);
+    }
+    accept(&read, spec, out)
+}
+
+/// Reads once more, from a copy with its text repaired.
+#[cold]
+fn repaired(value: &[u8], spec: &DecodeSpec, out: &mut Part) -> Result<(), JsonError> {
+    if spec.policy.utf8 == Utf8::Refuse {
+        return Err(JsonError { kind: Kind::NotText, at: 0 });
+    }
+    out.clear_data();
+    let mut main = std::mem::take(&mut out.repaired_body);
+    main.clear();
+    repair(value, &mut main);
+    let read = check_len(&main).and_then(|()| read(&main, spec, out).ok_or_else(|| diagnose(&main)));
+    out.repaired = true;
+    out.repaired_body = main;
+    accept(&read?, spec, out)
+}
+
+/// The first value of a body.
+struct Read {
+    value: Range,
+    shape: Shape,
+    bad_text: bool,
+}
+
+/// Validates, and notes the members when the top is the object that is wanted.
+fn read(main: &[u8], spec: &DecodeSpec, out: &mut Part) -> Option<Read> {
+    let mut walk = Walk::new(main, &spec.selection, out);
+    let start = walk.scanner.space(0);
+    let shape = shape_of(walk.scanner.peek(start));
+    let enters = shape == Shape::Object && spec.encoding != Encoding::Json { collection: true };
+    let end = if enters { walk.object(start)? } else { walk.skip(start)? };
+    Some(Read { value: Range::new(start, end), shape, bad_text: walk.scanner.bad_text })
+}
+
+/// What the encoding makes of a valid document.
+fn accept(read: &Read, spec: &DecodeSpec, out: &mut Part) -> Result<(), JsonError> {
+    let wrong = |wanted| {
+        let kind = Kind::Shape { found: read.shape, wanted };
+        Err(JsonError { kind, at: read.value.at })
+    };
+    let key: &[u8] = match (spec.encoding, read.shape) {
+        (Encoding::Json { collection: true }, Shape::Array | Shape::Null) => b"\"collection\"",
+        (Encoding::Json { collection: true }, _) => return wrong(Wanted::Array),
+        (_, Shape::Object) => return Ok(()),
+        (Encoding::Json { collection: false }, Shape::Null) => {
+            // A target replaces even nil by an empty object.
+            out.nil = spec.selection.target.is_empty();
+            return Ok(());
+        }
+        (Encoding::Json { collection: false }, _) => return wrong(Wanted::Object),
+        (Encoding::SafeJson | Encoding::String, Shape::Array) => b"\"collection\"",
+        (Encoding::SafeJson | Encoding::String, _) => b"\"content\"",
+    };
+    single(key, read.value, Flags::default(), &spec.selection, out);
     Ok(())
+}
+
+/// The part becomes an object of one member whose value no selector can enter.
+fn single(key: &[u8], value: Range, flags: Flags, selection: &Selection, out: &mut Part) {
+    let at = out.scratch.len();
+    out.scratch.extend_from_slice(key);
+    let mut member = out.key_in_scratch(at);
+    let name = member.name.of(&out.scratch);
+    let kept = selection.target.is_empty()
+        && match &selection.filter {
+            Filter::All => true,
+            Filter::Allow(tree) => tree.step(0, member.hash, name) == Some(Step::Leaf),
+            Filter::Deny(tree) => tree.step(0, member.hash, name) != Some(Step::Leaf),
+        };
+    if kept {
+        member.value = value;
+        member.flags.set(flags);
+        out.members.push(member);
+    }
+}
+
+/// `mapping`: one rule after the other, in the order of the file.
+fn rename(selection: &Selection, body: &[u8], out: &mut Part) {
+    for (old, new) in &selection.mapping {
+        let main = if out.repaired { &out.repaired_body } else { body };
+        let find = |wanted: &super::select::Name| {
+            out.members.iter().position(|m| wanted.is(m.hash, m.name(main, &out.scratch)))
+        };
+        let Some(at) = find(old) else { continue };
+        if let Some(overwritten) = find(new)
+            && let Some(member) = out.members.get_mut(overwritten)
+        {
+            member.flags.set(Flags::DEAD);
+        }
+        let renamed = out.plan_key(new);
+        if let Some(member) = out.members.get_mut(at) {
+            member.hash = renamed.hash;
+            member.key = renamed.key;
+            member.name = renamed.name;
+            member.flags.set(Flags::KEY_IN_SCRATCH);
+            member.flags.set(Flags::NAME_IN_SCRATCH);
+            member.flags.unset(Flags::FOLLOWS);
+        }
+        out.whole = None;
+        drop_dead(&mut out.members);
+    }
+}
+
+/// `group`: wraps whatever there is, also nothing and null.
+fn wrap(selection: &Selection, out: &mut Part) {
+    if let Some(group) = &selection.group {
+        out.group = Some(out.plan_key(group));
+    }
 }

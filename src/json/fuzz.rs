@@ -1,1 +1,100 @@
-//! Part of the json floor.
+//! Entry points for hostile bytes. Each panics when a promise of this floor is broken; nothing
+//! that a backend sends may make them.
+
+use super::decode::{DecodeSpec, Encoding, Policy, decode};
+use super::diagnose::first_value;
+use super::encode::Encoder;
+use super::lookup::Lookup;
+use super::merge::{RenderOptions, Renderer, Rendering};
+use super::part::Part;
+use super::scan::{RENDERED_DEPTH_MAX, scan, scan_within};
+use super::select::{Selection, SelectionSpec};
+use super::text::{Escape, quote, unquote};
+use super::tree::Tree;
+
+/// The fast scanner, the slow one and the tree agree on what is JSON and where it ends; strings
+/// survive quoting.
+pub fn fuzz_scan(bytes: &[u8]) {
+    let fast = scan(bytes);
+    let slow = first_value(bytes);
+    match (&fast, &slow) {
+        (Ok(fast), Ok((start, end))) => {
+            assert_eq!((fast.start as usize, fast.end as usize), (*start, *end));
+        }
+        (Err(fast), Err(slow)) => assert_eq!(fast, slow),
+        _ => panic!("scanner {fast:?}, reference {slow:?}"),
+    }
+    let mut tree = Tree::new();
+    assert_eq!(tree.parse(bytes).err(), fast.err());
+    if let (Some(root), Ok(fast)) = (tree.root(bytes), &fast) {
+        assert_eq!(root.raw(), &bytes[fast.start as usize..fast.end as usize]);
+        let mut sorted = Vec::new();
+        Encoder::new().sorted(root, Escape::Html, &[], &mut sorted);
+        assert!(scan(&sorted).is_ok_and(|all| !all.needs_repair));
+    }
+    let mut quoted = Vec::new();
+    quote(bytes, Escape::Html, &mut quoted);
+    let mut text = Vec::new();
+    unquote(&quoted, &mut text);
+    assert!(scan(&quoted).is_ok_and(|all| all.end as usize == quoted.len()));
+    assert!(text == bytes || std::str::from_utf8(bytes).is_err());
+}
+
+/// Whatever is decoded under whatever selection renders as JSON.
+pub fn fuzz_decode(bytes: &[u8]) {
+    let text = |text: &str| Some(text.to_owned());
+    let list = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
+    let renamed = vec![("a".to_owned(), "b".to_owned()), ("b".to_owned(), "c.d".to_owned())];
+    let specs = [
+        SelectionSpec::default(),
+        SelectionSpec { target: text("a.b"), ..SelectionSpec::default() },
+        SelectionSpec { allow: list(&["a", "b.c", "b.d.e"]), ..SelectionSpec::default() },
+        SelectionSpec { deny: list(&["a", "b.c", "b.d.e"]), ..SelectionSpec::default() },
+        SelectionSpec { mapping: renamed.clone(), group: text("g"), ..SelectionSpec::default() },
+        SelectionSpec {
+            target: text("a"),
+            allow: list(&["a", "b.a"]),
+            mapping: renamed,
+            ..SelectionSpec::default()
+        },
+    ];
+    let encodings = [
+        Encoding::Json { collection: false },
+        Encoding::Json { collection: true },
+        Encoding::SafeJson,
+        Encoding::String,
+    ];
+    let mut renderer = Renderer::new();
+    let mut out = Vec::new();
+    let other_body = br#"{"a":{"a":1},"collection":[],"z":"<"}"#;
+    let mut other = Part::new();
+    let decoded = decode(other_body, &DecodeSpec::default(), &mut other);
+    assert_eq!(decoded, Ok(()));
+    for spec in &specs {
+        for encoding in encodings {
+            for policy in [Policy::default(), Policy::SAFE] {
+                let spec = DecodeSpec { encoding, selection: Selection::new(spec), policy };
+                let mut part = Part::new();
+                let decoded = decode(bytes, &spec, &mut part);
+                assert!(decoded.is_ok() || (part.is_empty() && !part.is_nil()));
+                for sort_keys in [false, true] {
+                    for rendering in [Rendering::Json, Rendering::JsonCollection] {
+                        let options =
+                            RenderOptions { rendering, sort_keys, escape_html: sort_keys };
+                        let alone = [(&part, bytes)];
+                        let merged = [(&part, bytes), (&other, other_body), (&part, bytes)];
+                        for parts in [&alone[..], &merged[..]] {
+                            out.clear();
+                            renderer.render(parts, &options, &mut out);
+                            let all = scan_within(&out, RENDERED_DEPTH_MAX);
+                            let end = all.map(|all| (all.end as usize, all.needs_repair));
+                            assert_eq!(end, Ok((out.len(), false)), "{spec:?} {options:?}");
+                        }
+                    }
+                }
+                out.clear();
+                Lookup::new().parameter(&part, bytes, &["b", "c"], &mut out);
+            }
+        }
+    }
+}

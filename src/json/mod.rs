@@ -20,6 +20,11 @@ pub mod select;
 pub mod text;
 pub mod tree;
 
+mod diagnose;
 mod keys;
 mod repair;
+mod splice;
 mod walk;
+
+#[cfg(test)]
+mod tests;
