@@ -135,3 +135,75 @@ fn same_fields(one: &[Field], buf: &[u8], other: &[Field], other_buf: &[u8]) -> 
     };
     one.iter().map(|field| view(field, buf)).eq(other.iter().map(|field| view(field, other_buf)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small generator with a fixed seed (xorshift): the same bytes on each run.
+    struct Random(u64);
+
+    impl Random {
+        fn next(&mut self, below: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 % below as u64) as usize
+        }
+    }
+
+    const CORPUS: &[&[u8]] = &[
+        b"GET /a?b=c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"\r\nPOST http://a:80/ HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+        b"PUT / HTTP/1.0\r\nConnection: upgrade, keep-alive\r\nUpgrade: websocket\r\nA:\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: [::1]:1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\n\r\nok",
+        b"HTTP/1.0 304\r\nEtag: \"x\"\r\n\r\n",
+        b"5;a=\"b\\\"\";c=d\r\nhello\r\na\r\n0123456789\r\n0\r\nGrpc-Status: 0\r\nX: y\r\n\r\nGET",
+        b"ffffffffffffffff\r\nx",
+        b"/a/%2e%2e/%2Fb/./../c//d;e?f=g+h&i=%6a;k&&=l",
+        b"/caf\xc3\xa9 [1]!'()*%41",
+    ];
+
+    fn all(input: &[u8]) {
+        fuzz_head(input);
+        fuzz_response(input);
+        fuzz_chunked(input);
+        fuzz_uri(input);
+    }
+
+    #[test]
+    fn the_corpus_and_what_becomes_of_it() {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        const SPICE: &[u8] = b"\r\n\r\n \t:;,%/.?#=&+\0\x7f\x80\xff0aAfF\"\\";
+        for seed in CORPUS {
+            all(seed);
+            for _ in 0..400 {
+                let mut input = seed.to_vec();
+                for _ in 0..=random.next(4) {
+                    let at = random.next(input.len() + 1);
+                    let byte = SPICE[random.next(SPICE.len())];
+                    match random.next(4) {
+                        0 => input.insert(at, byte),
+                        1 => input.truncate(at),
+                        2 => {
+                            let other = CORPUS[random.next(CORPUS.len())];
+                            input.splice(at..at, other.iter().take(random.next(30)).copied());
+                        }
+                        _ => input.iter_mut().skip(at).take(1).for_each(|old| *old = byte),
+                    }
+                }
+                all(&input);
+            }
+        }
+    }
+
+    #[test]
+    fn random_bytes() {
+        let mut random = Random(1);
+        for _ in 0..2_000 {
+            let input: Vec<_> = (0..random.next(64)).map(|_| random.next(256) as u8).collect();
+            all(&input);
+        }
+    }
+}

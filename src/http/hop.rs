@@ -55,7 +55,7 @@ impl Stripped {
         let mut stripped = Stripped { known: HOP_BY_HOP, named: false };
         for option in fields.values(HeaderId::Connection, buf).flat_map(list) {
             match HeaderId::of(option) {
-                // `close` and `keep-alive` are options, not names; the latter is both.
+                // The frequent option that names no field.
                 HeaderId::Other if option.eq_ignore_ascii_case(b"close") => {}
                 HeaderId::Other => stripped.named = true,
                 id if PROTECTED.contains(id) => {}
@@ -90,4 +90,61 @@ fn is_nominated(name: &[u8], fields: &Fields, buf: &[u8]) -> bool {
             .values(HeaderId::Connection, buf)
             .flat_map(list)
             .any(|option| option.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::h1::{HeadLimits, Progress, RequestHead, parse_request};
+
+    /// The names that are forwarded.
+    fn forwarded(lines: &str) -> Vec<String> {
+        let text = format!("GET / HTTP/1.1\r\nHost: x\r\n{lines}\r\n");
+        let buf = text.as_bytes();
+        let mut head = RequestHead::default();
+        assert_eq!(
+            parse_request(buf, &HeadLimits::DEFAULT, &mut head),
+            Ok(Progress::Done),
+            "{lines}"
+        );
+        let stripped = Stripped::of(&head.fields, buf);
+        let kept = head.fields.iter().filter(|field| !stripped.contains(field, &head.fields, buf));
+        kept.map(|field| String::from_utf8_lossy(field.name(buf)).into_owned()).collect()
+    }
+
+    #[test]
+    fn hop_by_hop_fields_stay_behind() {
+        let lines = "Connection: x\r\nKeep-Alive: 1\r\nProxy-Connection: y\r\nTE: trailers\r\n\
+                     Trailer: a\r\nUpgrade: h2c\r\nHTTP2-Settings: b\r\nProxy-Authorization: c\r\n\
+                     Proxy-Authenticate: d\r\nTransfer-Encoding: chunked\r\nAccept: */*\r\nX-A: b\r\n";
+        assert_eq!(forwarded(lines), ["Host", "Accept", "X-A"]);
+    }
+
+    #[test]
+    fn nominated_fields_stay_behind() {
+        let lines = "Connection: close, x-one\r\nConnection: ACCEPT ,, X-Two\r\nAccept: a\r\n\
+                     X-One: b\r\nX-TWO: c\r\nX-Three: d\r\n";
+        assert_eq!(forwarded(lines), ["Host", "X-Three"]);
+    }
+
+    /// hardening.md A14.
+    #[test]
+    fn some_fields_cannot_be_nominated() {
+        let lines = "Connection: Transfer-Encoding, Content-Length, Host, Authorization, \
+                     X-Forwarded-For, X-Forwarded-Own, Forwarded, Cookie, Content-Type, X-Real-IP\r\n\
+                     Content-Length: 1\r\nAuthorization: a\r\nX-Forwarded-For: b\r\n\
+                     X-Forwarded-Own: c\r\nForwarded: d\r\nCookie: e\r\nContent-Type: f\r\nX-Real-Ip: g\r\n";
+        let kept = [
+            "Host",
+            "Content-Length",
+            "Authorization",
+            "X-Forwarded-For",
+            "X-Forwarded-Own",
+            "Forwarded",
+            "Cookie",
+            "Content-Type",
+            "X-Real-Ip",
+        ];
+        assert_eq!(forwarded(lines), kept);
+    }
 }

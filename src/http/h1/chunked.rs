@@ -294,8 +294,97 @@ fn extension_byte(extension: Extension, byte: u8) -> Result<State, ChunkError> {
         (Quoted, b'"') => QuotedEnd,
         (Quoted, b'\\') => QuotedPair,
         (Quoted | QuotedPair, _) if is_value_byte(byte) => Quoted,
-        (_, b'\n' | b'\r') => return Err(ChunkError::LineEnd),
+        (_, b'\n') => return Err(ChunkError::LineEnd),
         _ => return Err(ChunkError::Extension),
     };
     Ok(State::Extension(next))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::encode;
+    use super::*;
+
+    #[test]
+    fn steps() {
+        let text = b"5;a=b;c=\"d\\\"\"\r\nhello\r\n00a\r\n0123456789\r\n0;x\r\n\r\nGET";
+        let mut decoder = Decoder::new();
+        let mut at = 0;
+        let mut events = Vec::new();
+        loop {
+            let step = decoder.step(&text[at..]).expect("well-formed");
+            events.push(step);
+            match step {
+                Step::Data { skip, len } => at += skip + len,
+                Step::NeedMore | Step::End { .. } => break,
+            }
+        }
+        let expected = [
+            Step::Data { skip: 15, len: 5 },
+            Step::Data { skip: 7, len: 10 },
+            Step::End { consumed: 9 },
+        ];
+        assert_eq!(events, expected);
+        assert_eq!(&text[at + 9..], b"GET");
+        assert_eq!(decoder.content_len(), 15);
+        assert!(decoder.trailers().is_empty());
+
+        decoder.clear();
+        assert_eq!(decoder.step(b"0\r\nDigest: x\r\n\r\n"), Ok(Step::End { consumed: 16 }));
+        assert_eq!(decoder.trailers().find(crate::http::HeaderId::Digest), Some(&b"x"[..]));
+        decoder.clear();
+        assert!(decoder.trailers().is_empty());
+    }
+
+    #[test]
+    fn a_size_is_not_kept_from_the_chunk_before() {
+        let mut buf = b"f\r\n0123456789abcde\r\n1\r\nx\r\n0\r\n\r\n".to_vec();
+        let verdict = Decoder::new().decode_in_place(&mut buf, 0);
+        assert_eq!(verdict, Ok(InPlace::End { content_end: 16 }));
+        assert_eq!(buf, b"0123456789abcdex");
+    }
+
+    #[test]
+    fn in_place_keeps_what_stands_before_and_after() {
+        let (mut decoder, mut buf) = (Decoder::new(), b"head".to_vec());
+        let mut from = buf.len();
+        for part in ["3\r", "\nab", "c\r\n2", "\r\nde\r\n0\r\n\r", "\nNEXT"] {
+            buf.extend_from_slice(part.as_bytes());
+            match decoder.decode_in_place(&mut buf, from).expect("well-formed") {
+                InPlace::NeedMore => from = buf.len(),
+                InPlace::End { content_end } => {
+                    assert_eq!(
+                        (&buf[..content_end], &buf[content_end..]),
+                        (&b"headabcde"[..], &b"NEXT"[..])
+                    );
+                    return;
+                }
+            }
+        }
+        assert_eq!(buf, b"", "the message ended above");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded_however_it_is_cut(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..6),
+            size in 1usize..30,
+        ) {
+            let mut text = Vec::new();
+            chunks.iter().for_each(|chunk| encode::chunk(&mut text, chunk));
+            encode::last_chunk(&mut text);
+            let (mut decoder, mut buf) = (Decoder::new(), Vec::new());
+            let mut verdict = InPlace::NeedMore;
+            for part in text.chunks(size) {
+                prop_assert_eq!(verdict, InPlace::NeedMore);
+                let from = buf.len();
+                buf.extend_from_slice(part);
+                verdict = decoder.decode_in_place(&mut buf, from).expect("well-formed");
+            }
+            prop_assert_eq!(verdict, InPlace::End { content_end: buf.len() });
+            prop_assert_eq!(buf, chunks.concat());
+        }
+    }
 }

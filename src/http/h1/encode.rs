@@ -214,3 +214,103 @@ pub fn reason(status: u16) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::date::DateCache;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn a_response_head() {
+        let head = written(|out| {
+            status_line(out, Version::H11, 200);
+            known_field(out, HeaderId::Etag, b"\"a\"");
+            known_field(out, HeaderId::Other, b"nothing");
+            field(out, b"X-Own", b"");
+            date(out, DateCache::new().at(784_111_777));
+            content_length(out, 18_446_744_073_709_551_615);
+            end_of_head(out);
+        });
+        let expected = "HTTP/1.1 200 OK\r\nEtag: \"a\"\r\nX-Own: \r\nDate: Sun, 06 Nov 1994 08:49:37 \
+                        GMT\r\nContent-Length: 18446744073709551615\r\n\r\n";
+        assert_eq!(head, expected);
+        assert_eq!(written(|out| status_line(out, Version::H10, 599)), "HTTP/1.0 599 \r\n");
+    }
+
+    #[test]
+    fn a_request_head() {
+        let head = written(|out| {
+            request_line(out, b"POST", b"/a?b");
+            transfer_encoding_chunked(out);
+            end_of_head(out);
+        });
+        assert_eq!(head, "POST /a?b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    }
+
+    #[test]
+    fn chunks() {
+        for (len, expected) in [
+            (0, ""),
+            (1, "1\r\n"),
+            (15, "f\r\n"),
+            (16, "10\r\n"),
+            (255, "ff\r\n"),
+            (256, "100\r\n"),
+            (65_536, "10000\r\n"),
+            (usize::MAX, &*format!("{:x}\r\n", usize::MAX)),
+        ] {
+            assert_eq!(written(|out| chunk_head(out, len)), expected, "{len}");
+        }
+        let body = written(|out| {
+            chunk(out, b"hello");
+            chunk(out, b"");
+            last_chunk_before_trailers(out);
+            field(out, b"Grpc-Status", b"0");
+            end_of_head(out);
+        });
+        assert_eq!(body, "5\r\nhello\r\n0\r\nGrpc-Status: 0\r\n\r\n");
+    }
+
+    #[test]
+    fn made_values_cannot_end_their_line() {
+        for (name, value, expected) in [
+            ("X", "y", true),
+            ("X", "", true),
+            ("X", "a\tb", true),
+            ("X", "caf\u{e9}", true),
+            ("X", "a\r\nY: b", false),
+            ("X", "a\nb", false),
+            ("X", "a\rb", false),
+            ("X", "a\0b", false),
+            ("X", "a\x7f", false),
+            ("X", " a", false),
+            ("X", "a ", false),
+            ("", "y", false),
+            ("X Y", "y", false),
+            ("X:", "y", false),
+            ("X\r\n", "y", false),
+        ] {
+            let mut out = Vec::new();
+            assert_eq!(
+                checked_field(&mut out, name.as_bytes(), value.as_bytes()),
+                expected,
+                "{value:?}"
+            );
+            assert_eq!(out.is_empty(), !expected);
+        }
+        assert!(is_name(b"X-Y") && !is_name(b"X Y"));
+    }
+
+    #[test]
+    fn reasons_are_plain_text() {
+        let n_known = (0..=1000).filter(|status| !reason(*status).is_empty()).count();
+        assert_eq!(n_known, 62);
+        assert!((0..=1000).all(|status| is_value(reason(status).as_bytes())));
+    }
+}

@@ -167,3 +167,146 @@ fn upgrade(before: Upgrade, value: &[u8]) -> Upgrade {
         _ => found,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::head::{
+        HeadLimits, Progress, RequestHead, ResponseHead, parse_request, parse_response,
+    };
+    use super::*;
+
+    fn request_head(text: &str) -> RequestHead {
+        let mut head = RequestHead::default();
+        let progress = parse_request(text.as_bytes(), &HeadLimits::DEFAULT, &mut head);
+        assert_eq!(progress, Ok(Progress::Done), "{text}");
+        head
+    }
+
+    fn response_head(method: Method, text: &str) -> ResponseHead {
+        let mut head = ResponseHead::default();
+        let progress = parse_response(text.as_bytes(), &HeadLimits::DEFAULT, method, &mut head);
+        assert_eq!(progress, Ok(Progress::Done), "{text}");
+        head
+    }
+
+    #[test]
+    fn request_bodies() {
+        for (lines, expected) in [
+            ("", BodyKind::None),
+            ("Content-Length: 0\r\n", BodyKind::Length(0)),
+            ("content-length:  7 \r\n", BodyKind::Length(7)),
+            (
+                "Content-Length: 9999999999999999999\r\n",
+                BodyKind::Length(9_999_999_999_999_999_999),
+            ),
+            ("Transfer-Encoding: chunked\r\n", BodyKind::Chunked),
+            ("TRANSFER-ENCODING: Chunked\r\n", BodyKind::Chunked),
+        ] {
+            for method in ["GET", "POST", "OPTIONS", "BREW"] {
+                let text = format!("{method} / HTTP/1.1\r\nHost: x\r\n{lines}\r\n");
+                assert_eq!(request_head(&text).body, expected, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn connections_of_requests() {
+        for (version, lines, expected) in [
+            ("1.1", "", true),
+            ("1.1", "Connection: close\r\n", false),
+            ("1.1", "Connection: keep-alive, Close\r\n", false),
+            ("1.1", "Connection: keep-alive\r\nConnection: close\r\n", false),
+            ("1.1", "Connection: closed\r\n", true),
+            ("1.1", "Connection: \"close\"\r\n", true),
+            ("1.0", "", false),
+            ("1.0", "Connection: Keep-Alive\r\n", true),
+            ("1.0", "Connection: x ,keep-alive\r\n", true),
+            ("1.0", "Connection: keep-alive, close\r\n", false),
+            ("1.0", "Keep-Alive: timeout=5\r\n", false),
+        ] {
+            let text = format!("GET / HTTP/{version}\r\nHost: x\r\n{lines}\r\n");
+            assert_eq!(request_head(&text).keep_alive, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn upgrades_and_expectations() {
+        for (version, lines, expected) in [
+            ("1.1", "Connection: Upgrade\r\nUpgrade: WebSocket\r\n", Upgrade::WebSocket),
+            ("1.1", "Connection: upgrade\r\nUpgrade: h2c, websocket\r\n", Upgrade::WebSocket),
+            ("1.1", "Connection: upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n", Upgrade::Other),
+            ("1.1", "Connection: upgrade\r\n", Upgrade::None),
+            ("1.1", "Upgrade: websocket\r\n", Upgrade::None),
+            ("1.0", "Connection: upgrade\r\nUpgrade: websocket\r\n", Upgrade::None),
+            ("1.1", "Upgrade: h2c\r\nContent-Length: 5\r\n", Upgrade::None),
+        ] {
+            let text = format!("GET / HTTP/{version}\r\nHost: x\r\n{lines}\r\n");
+            assert_eq!(request_head(&text).upgrade, expected, "{text}");
+        }
+        for (version, lines, expected) in [
+            ("1.1", "Expect: 100-continue\r\nContent-Length: 5\r\n", true),
+            ("1.1", "Expect: 100-Continue\r\nTransfer-Encoding: chunked\r\n", true),
+            ("1.1", "Expect: 100-continue\r\n", false),
+            ("1.1", "Expect: 100-continue\r\nContent-Length: 0\r\n", false),
+            ("1.0", "Expect: 100-continue\r\nContent-Length: 5\r\n", false),
+            ("1.1", "Content-Length: 5\r\n", false),
+        ] {
+            let text = format!("POST / HTTP/{version}\r\nHost: x\r\n{lines}\r\n");
+            assert_eq!(request_head(&text).expect_continue, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn response_bodies_and_connections() {
+        let (get, head, connect) = (Method::Get, Method::Head, Method::Connect);
+        for (method, text, body, keep_alive) in [
+            (get, "1.1 200 OK\r\nContent-Length: 2", BodyKind::Length(2), true),
+            (
+                get,
+                "1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2",
+                BodyKind::Length(2),
+                true,
+            ),
+            (get, "1.1 200\r\nContent-Length: 0", BodyKind::Length(0), true),
+            (get, "1.1 200 \r\nTransfer-Encoding: chunked", BodyKind::Chunked, true),
+            (get, "1.1 200 OK\r\nX: y", BodyKind::UntilClose, false),
+            (
+                get,
+                "1.1 200 OK\r\nConnection: close\r\nContent-Length: 2",
+                BodyKind::Length(2),
+                false,
+            ),
+            (get, "1.0 200 OK\r\nContent-Length: 2", BodyKind::Length(2), false),
+            (
+                get,
+                "1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2",
+                BodyKind::Length(2),
+                true,
+            ),
+            (get, "1.0 200 OK\r\nConnection: keep-alive", BodyKind::UntilClose, false),
+            (get, "1.1 204 No Content\r\nX: y", BodyKind::None, true),
+            (get, "1.1 204 No Content\r\nContent-Length: 0", BodyKind::None, true),
+            (get, "1.1 204 No Content\r\nContent-Length: 5", BodyKind::None, false),
+            (get, "1.1 204 No Content\r\nTransfer-Encoding: chunked", BodyKind::None, false),
+            (get, "1.1 304 Not Modified\r\nContent-Length: 5", BodyKind::None, true),
+            (get, "1.1 103 Early Hints\r\nLink: </a>", BodyKind::None, true),
+            (get, "1.1 999 Odd\r\nContent-Length: 1", BodyKind::Length(1), true),
+            (head, "1.1 200 OK\r\nContent-Length: 5", BodyKind::None, true),
+            (head, "1.1 200 OK\r\nTransfer-Encoding: chunked", BodyKind::None, true),
+            (head, "1.1 200 OK\r\nX: y", BodyKind::None, true),
+            (connect, "1.1 200 OK\r\nX: y", BodyKind::None, true),
+            (connect, "1.1 403 No\r\nContent-Length: 1", BodyKind::Length(1), true),
+        ] {
+            let text = format!("HTTP/{text}\r\n\r\n");
+            let found = response_head(method, &text);
+            assert_eq!((found.body, found.keep_alive), (body, keep_alive), "{text}");
+            assert_eq!(found.len, text.len());
+        }
+        let text = "HTTP/1.1 200 All fine\r\nContent-Length: 5\r\n\r\n";
+        let found = response_head(head, text);
+        assert_eq!((found.status, found.content_length), (200, Some(5)));
+        assert_eq!(found.reason.of(text.as_bytes()), b"All fine");
+        let text = "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+        assert_eq!(response_head(get, text).upgrade, Upgrade::WebSocket);
+    }
+}

@@ -272,3 +272,241 @@ fn has_no_content(status: u16) -> bool {
 fn announces_content(found: &framing::Found) -> bool {
     found.chunked || found.content_length.is_some_and(|len| len > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SAMPLE: &[u8] = b"\r\nGET /a?b=c HTTP/1.1\r\nhost: example.org\r\nAccept:\t*/* \r\n\
+        X-Own: \r\nSet-Cookie: a\r\nX-Own:b\r\nset-cookie: caf\xc3\xa9\r\n\r\nGET /next";
+
+    fn parsed(text: &[u8]) -> RequestHead {
+        let mut head = RequestHead::default();
+        assert_eq!(parse_request(text, &HeadLimits::DEFAULT, &mut head), Ok(Progress::Done));
+        head
+    }
+
+    #[test]
+    fn a_request() {
+        let head = parsed(SAMPLE);
+        assert_eq!((head.method, head.version), (Method::Get, Version::H11));
+        assert_eq!(head.target.raw.of(SAMPLE), b"/a?b=c");
+        assert_eq!(
+            (head.target.path(SAMPLE), head.target.query(SAMPLE)),
+            (&b"/a"[..], &b"b=c"[..])
+        );
+        assert_eq!(&SAMPLE[head.len..], b"GET /next");
+        assert_eq!(head.host.map(|host| host.of(SAMPLE)), Some(&b"example.org"[..]));
+        assert_eq!(head.find(HeaderId::Accept, SAMPLE), Some(&b"*/*"[..]));
+        assert_eq!(head.find(HeaderId::Cookie, SAMPLE), None);
+        let cookies: Vec<_> = head.values(HeaderId::SetCookie, SAMPLE).collect();
+        assert_eq!(cookies, [&b"a"[..], b"caf\xc3\xa9"]);
+        let own: Vec<_> = head.fields.values_named(b"x-OWN", SAMPLE).collect();
+        assert_eq!(own, [&b""[..], b"b"]);
+        assert_eq!(head.fields.find_named(b"x-ow", SAMPLE), None);
+        let names: Vec<_> = head.fields.iter().map(|field| field.name(SAMPLE)).collect();
+        assert_eq!(
+            names,
+            [&b"host"[..], b"Accept", b"X-Own", b"Set-Cookie", b"X-Own", b"set-cookie"]
+        );
+    }
+
+    #[test]
+    fn absolute_targets_name_the_host() {
+        for (text, host) in [
+            ("GET http://A:80/x HTTP/1.1\r\nHost: a\r\n\r\n", Some("A:80")),
+            ("GET https://a/x HTTP/1.1\r\nHost: a:443\r\n\r\n", Some("a")),
+            ("GET http://a HTTP/1.0\r\n\r\n", Some("a")),
+            ("GET / HTTP/1.0\r\n\r\n", None),
+            ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", Some("a:443")),
+            ("OPTIONS * HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", Some("[::1]:8080")),
+        ] {
+            let found = parsed(text.as_bytes()).host;
+            assert_eq!(
+                found.map(|span| span.of(text.as_bytes())),
+                host.map(str::as_bytes),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn heads_are_reused() {
+        let mut head = parsed(SAMPLE);
+        let capacity = head.fields.as_slice().as_ptr();
+        let next = b"PURGE / HTTP/1.0\r\nA: b\r\n\r\n";
+        assert_eq!(parse_request(next, &HeadLimits::DEFAULT, &mut head), Ok(Progress::Done));
+        assert_eq!(head.fields.len(), 1);
+        assert_eq!(head.method.as_bytes(next), b"PURGE");
+        assert_eq!((head.host, head.keep_alive), (None, false));
+        assert_eq!(head.fields.as_slice().as_ptr(), capacity, "the memory stays");
+        assert!(parse_request(b"\0", &HeadLimits::DEFAULT, &mut head).is_err());
+        assert_eq!(
+            parse_request(b"GET /", &HeadLimits::DEFAULT, &mut head),
+            Ok(Progress::NeedMore)
+        );
+        // A shorter buffer cannot be the one from before.
+        assert_eq!(parse_request(b"P", &HeadLimits::DEFAULT, &mut head), Ok(Progress::NeedMore));
+        head.clear();
+        assert_eq!(parse_request(SAMPLE, &HeadLimits::DEFAULT, &mut head), Ok(Progress::Done));
+    }
+
+    #[test]
+    fn limits_hold_exactly_and_before_more_is_asked_for() {
+        let limits = HeadLimits { bytes: 60, fields: 2, line: 30, target: 10, leading_crlf: 1 };
+        let start = "GET / HTTP/1.1\r\n";
+        for (case, text, expected) in [
+            ("target fits", "GET /345678910 HTTP/1.1\r\n".to_owned(), Ok(Progress::NeedMore)),
+            ("target", "GET /3456789101 HTTP/1.1\r\n".to_owned(), Err(HeadError::TargetTooLong)),
+            ("start line", format!("GET /{}", "a".repeat(25)), Err(HeadError::TargetTooLong)),
+            ("start line fits", format!("GET /{}", "a".repeat(24)), Ok(Progress::NeedMore)),
+            ("line fits", format!("{start}A: {}\r\n", "b".repeat(25)), Ok(Progress::NeedMore)),
+            ("line", format!("{start}A: {}", "b".repeat(27)), Err(HeadError::LineTooLong)),
+            (
+                "line, complete",
+                format!("{start}A: {}\r\n", "b".repeat(27)),
+                Err(HeadError::LineTooLong),
+            ),
+            ("fields fit", format!("{start}Host:a\r\nB:b\r\n\r\n"), Ok(Progress::Done)),
+            ("fields", format!("{start}Host:a\r\nB:b\r\nC:c\r\n"), Err(HeadError::TooManyFields)),
+            (
+                "head fits",
+                format!("{start}Host:a\r\nA: {}\r\n\r\nmore", "b".repeat(25)),
+                Ok(Progress::Done),
+            ),
+            (
+                "head",
+                format!("{start}Host:abcdefgh\r\nA: {}\r\n\r\n", "b".repeat(25)),
+                Err(HeadError::HeadTooLong),
+            ),
+            ("empty lines", "\r\n\r\n".to_owned(), Err(HeadError::LeadingLines)),
+            ("empty line", format!("\r\n{start}Host: a\r\n\r\n"), Ok(Progress::Done)),
+        ] {
+            let (mut whole, mut cut) = (RequestHead::default(), RequestHead::default());
+            assert_eq!(parse_request(text.as_bytes(), &limits, &mut whole), expected, "{case}");
+            let last = (1..=text.len())
+                .map(|end| parse_request(&text.as_bytes()[..end], &limits, &mut cut))
+                .find(|verdict| *verdict != Ok(Progress::NeedMore));
+            assert_eq!(last.unwrap_or(Ok(Progress::NeedMore)), expected, "{case}, byte by byte");
+        }
+        for (error, status) in [
+            (HeadError::TargetTooLong, 414),
+            (HeadError::LineTooLong, 431),
+            (HeadError::TooManyFields, 431),
+            (HeadError::HeadTooLong, 431),
+            (HeadError::TransferCoding, 501),
+        ] {
+            assert_eq!(error.status(), status);
+        }
+    }
+
+    #[test]
+    fn default_limits() {
+        let fields = |n: usize| {
+            format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(n - 1)).into_bytes()
+        };
+        let mut head = RequestHead::default();
+        for (n, expected) in
+            [(16, true), (17, true), (32, true), (33, true), (100, true), (101, false)]
+        {
+            let verdict = parse_request(&fields(n), &HeadLimits::DEFAULT, &mut head);
+            assert_eq!(verdict == Ok(Progress::Done), expected, "{n} fields");
+        }
+        let most = HeadLimits { fields: 10_000, ..HeadLimits::DEFAULT };
+        assert_eq!(parse_request(&fields(256), &most, &mut head), Ok(Progress::Done));
+        assert_eq!(head.fields.len(), 256);
+        assert_eq!(parse_request(&fields(257), &most, &mut head), Err(HeadError::TooManyFields));
+    }
+
+    /// Lines that are mostly right, so that cuts fall into every state.
+    fn heads() -> impl Strategy<Value = Vec<u8>> {
+        let line = prop_oneof![
+            Just("Host: a\r\n"),
+            Just("Content-Length: 5\r\n"),
+            Just("X: y\r\n"),
+            Just("X:\t\r\n"),
+            Just("Transfer-Encoding: chunked\r\n"),
+            Just("Connection: close\r\n"),
+            Just(" fold\r\n"),
+            Just("bare: lf\n"),
+            Just("\r\n"),
+            Just("\r"),
+            Just(": x\r\n"),
+            Just("Expect: 100-continue\r\n"),
+        ];
+        let start = prop_oneof![
+            Just("GET / HTTP/1.1\r\n"),
+            Just("\r\nPOST /a?b HTTP/1.0\r\n"),
+            Just("GET http://a/ HTTP/1.1\r\n"),
+            Just("GET /\r\n"),
+            Just("HTTP/1.1 200 OK\r\n"),
+            Just("HTTP/1.0 304\r\n"),
+            Just("\r\n\r\n\r\n"),
+        ];
+        (start, prop::collection::vec(line, 0..6), any::<bool>()).prop_map(
+            |(start, lines, ended)| {
+                [start, &lines.concat(), if ended { "\r\n" } else { "" }].concat().into_bytes()
+            },
+        )
+    }
+
+    /// What came of a buffer that was shown up to each of these ends in turn.
+    fn fed(
+        text: &[u8],
+        ends: &[usize],
+        mut parse: impl FnMut(&[u8]) -> Result<Progress, HeadError>,
+    ) -> Result<Progress, HeadError> {
+        ends.iter()
+            .map(|end| parse(&text[..*end]))
+            .find(|verdict| *verdict != Ok(Progress::NeedMore))
+            .unwrap_or(Ok(Progress::NeedMore))
+    }
+
+    fn ends(len: usize, cuts: &[prop::sample::Index]) -> Vec<usize> {
+        let mut ends: Vec<_> = cuts.iter().map(|cut| cut.index(len + 1)).collect();
+        ends.sort_unstable();
+        ends.push(len);
+        ends
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_request(
+            text in heads(),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
+        ) {
+            let limits = HeadLimits::DEFAULT;
+            let (mut whole, mut cut) = (RequestHead::default(), RequestHead::default());
+            let expected = parse_request(&text, &limits, &mut whole);
+            let ends = ends(text.len(), &cuts);
+            let found = fed(&text, &ends, |part| parse_request(part, &limits, &mut cut));
+            prop_assert_eq!(found, expected);
+            if expected == Ok(Progress::Done) {
+                prop_assert_eq!(whole.fields.as_slice(), cut.fields.as_slice());
+                prop_assert_eq!((whole.len, whole.body, whole.host), (cut.len, cut.body, cut.host));
+                prop_assert_eq!((whole.target, whole.method), (cut.target, cut.method));
+                prop_assert_eq!(whole.keep_alive, cut.keep_alive);
+            }
+        }
+
+        #[test]
+        fn any_split_gives_the_same_response(
+            text in heads(),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
+        ) {
+            let limits = HeadLimits::DEFAULT;
+            let (mut whole, mut cut) = (ResponseHead::default(), ResponseHead::default());
+            let expected = parse_response(&text, &limits, Method::Get, &mut whole);
+            let ends = ends(text.len(), &cuts);
+            let found = fed(&text, &ends, |part| parse_response(part, &limits, Method::Get, &mut cut));
+            prop_assert_eq!(found, expected);
+            if expected == Ok(Progress::Done) {
+                prop_assert_eq!(whole.fields.as_slice(), cut.fields.as_slice());
+                prop_assert_eq!((whole.len, whole.body), (cut.len, cut.body));
+                prop_assert_eq!((whole.status, whole.reason), (cut.status, cut.reason));
+            }
+        }
+    }
+}

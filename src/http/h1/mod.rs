@@ -8,6 +8,8 @@ mod fields;
 mod framing;
 pub mod head;
 mod host;
+#[cfg(test)]
+mod hostile;
 mod lines;
 mod start_line;
 mod trailers;

@@ -26,3 +26,53 @@ pub fn clean_path(path: &[u8], out: &mut Vec<u8>) {
         out.push(b'/');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Printed by gin's `cleanPath`.
+    #[test]
+    fn paths_are_cleaned_as_gin_does() {
+        for (path, expected) in [
+            ("", "/"),
+            ("/", "/"),
+            ("a", "/a"),
+            ("/a", "/a"),
+            ("/a/", "/a/"),
+            ("//", "/"),
+            ("//a", "/a"),
+            ("/a//b", "/a/b"),
+            ("/a///b//", "/a/b/"),
+            ("/.", "/"),
+            ("/./", "/"),
+            ("/a/.", "/a/"),
+            ("/a/./", "/a/"),
+            ("/a/./b", "/a/b"),
+            ("/..", "/"),
+            ("/../", "/"),
+            ("/a/..", "/"),
+            ("/a/../", "/"),
+            ("/a/b/..", "/a"),
+            ("/a/b/../c", "/a/c"),
+            ("/../../a", "/a"),
+            ("/a/b/../../..", "/"),
+            ("..", "/"),
+            ("../a", "/a"),
+            (".", "/"),
+            ("./a", "/a"),
+            ("/...", "/..."),
+            ("/a/...", "/a/..."),
+            ("/.a", "/.a"),
+            ("/a./b", "/a./b"),
+            ("/..a", "/..a"),
+            ("/a..", "/a.."),
+            ("a//b", "/a/b"),
+            ("/a/../../b/", "/b/"),
+        ] {
+            let mut out = b"kept".to_vec();
+            clean_path(path.as_bytes(), &mut out);
+            assert_eq!(out, format!("kept{expected}").as_bytes(), "{path}");
+        }
+    }
+}

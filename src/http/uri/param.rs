@@ -130,3 +130,77 @@ fn push_hex(prefix: &[u8], byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(prefix);
     out.extend(percent::escaped(byte).iter().skip(1).map(u8::to_ascii_lowercase));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values() {
+        for (value, expected) in [
+            ("1", ""),
+            ("hello world", ""),
+            ("a+b", ""),
+            ("a.b", ""),
+            ("...", ""),
+            ("..a", ""),
+            ("", ""),
+            ("a;b=c", ""),
+            // The first four are recorded from KrakenD.
+            ("100%", "error: invalid URL escape \"%\""),
+            ("x?y", "error: encoded url params"),
+            ("x#y", "error: encoded url params"),
+            ("a%20b", "error: encoded url params"),
+            ("%zz", "error: invalid URL escape \"%zz\""),
+            ("%a\"b", "error: invalid URL escape \"%a\\\"\""),
+            ("%\n1", "error: invalid URL escape \"%\\n1\""),
+            ("%g\\", "error: invalid URL escape \"%g\\\\\""),
+            ("%\u{e9}", "error: invalid URL escape \"%\u{e9}\""),
+            ("%\u{a0}", "error: invalid URL escape \"%\\u00a0\""),
+            ("..", "error: dot segments in url params"),
+            ("%2e%2e", "error: dot segments in url params"),
+            ("a\0", "error: NUL in url params"),
+        ] {
+            let mut body = Vec::new();
+            if let Err(error) = check(value.as_bytes()) {
+                error.push_body(value.as_bytes(), &mut body);
+            }
+            assert_eq!(String::from_utf8_lossy(&body), expected, "{value:?}");
+        }
+        let mut body = Vec::new();
+        let error = check(b"%\xff1").expect_err("no escape");
+        error.push_body(b"%\xff1", &mut body);
+        assert_eq!(body, b"error: invalid URL escape \"%\\xff1\"");
+    }
+
+    #[test]
+    fn dot_segments() {
+        for (value, expected) in [
+            ("", false),
+            (".", true),
+            ("..", true),
+            ("...", false),
+            ("a..b", false),
+            ("a/../b", true),
+            ("a/.", true),
+            ("./a", true),
+            ("a\\..\\b", true),
+            ("..;x", true),
+            ("..;", true),
+            ("a;..", false),
+            ("a..;", false),
+            ("%2e", true),
+            ("%2E%2e", true),
+            (".%2e", true),
+            ("%2e%2e%2fa", true),
+            ("a%5c..%5cb", true),
+            ("a%2f..", true),
+            ("%", false),
+            ("%2", false),
+            ("%2ea", false),
+            ("1.5", false),
+        ] {
+            assert_eq!(has_dot_segment(value.as_bytes()), expected, "{value}");
+        }
+    }
+}

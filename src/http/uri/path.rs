@@ -132,3 +132,172 @@ const fn is_plain(byte: u8) -> bool {
 const fn is_valid_encoded(byte: u8) -> bool {
     is_plain(byte) || matches!(byte, b'!' | b'\'' | b'(' | b')' | b'*' | b'[' | b']' | b'%')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(path: &[u8]) -> Option<Vec<u8>> {
+        let mut out = [b"head ", path].concat();
+        finish(&mut out, 5).ok()?;
+        Some(out.split_off(5))
+    }
+
+    /// Printed by Go 1.26: which bytes `(&url.URL{Path: p}).EscapedPath()` leaves, and which
+    /// `url.Parse("http://h" + p)` hands on through `RequestURI()`.
+    #[test]
+    fn each_byte_is_written_as_go_writes_it() {
+        let escaped_path =
+            b"$&+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~";
+        let parsed =
+            b"!$&'()*+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~";
+        for byte in 0..=255u8 {
+            let path = [b'/', b'a', byte];
+            let escaped = format!("/a%{byte:02X}").into_bytes();
+            let mut out = Vec::new();
+            encode(&path, &mut out);
+            let expected = if escaped_path.contains(&byte) { &path[..] } else { &escaped };
+            assert_eq!(out, expected, "encode {byte:02x}");
+
+            // Go fails on controls and `%`, and ends the path at `?` and `#`: there we escape.
+            out.clear();
+            wire_path(&path, &mut out);
+            let expected = if parsed.contains(&byte) { &path[..] } else { &escaped };
+            assert_eq!(out, expected, "wire {byte:02x}");
+        }
+    }
+
+    /// Printed by Go 1.26: `url.Parse("http://h:1" + p)`, then `RequestURI()`.
+    #[test]
+    fn whole_paths_are_written_as_go_writes_them() {
+        for (path, expected) in [
+            ("/a b[1]", Some("/a%20b%5B1%5D")),
+            ("/[1]", Some("/[1]")),
+            ("/a%20b", Some("/a%20b")),
+            ("/a%2fb", Some("/a%2fb")),
+            ("/%41", Some("/%41")),
+            ("/%41 b", Some("/A%20b")),
+            ("/a%2Fb c", Some("/a/b%20c")),
+            ("/a!b c", Some("/a%21b%20c")),
+            ("/x'(y)*", Some("/x'(y)*")),
+            ("/\u{e9}", Some("/%C3%A9")),
+            ("/\u{e9}[", Some("/%C3%A9%5B")),
+            ("/a%", None),
+            ("/a%zz", None),
+            ("", Some("/")),
+            ("/a;b,c", Some("/a;b,c")),
+            ("/a\\b", Some("/a%5Cb")),
+            ("/%7B%7B.X%7D%7D", Some("/%7B%7B.X%7D%7D")),
+            ("/{{.X}}", Some("/%7B%7B.X%7D%7D")),
+            ("//a//b", Some("//a//b")),
+            ("/..", Some("/..")),
+            ("/a%00", Some("/a%00")),
+            ("/%5B ", Some("/%5B%20")),
+            ("/a~b^c", Some("/a~b%5Ec")),
+        ] {
+            let found = finished(path.as_bytes());
+            assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{path}");
+        }
+    }
+
+    /// Recorded from KrakenD: the path of the request, the pattern around the parameter, and the
+    /// path that the backend saw.
+    #[test]
+    fn recorded_paths() {
+        for (sent, pattern, recorded) in [
+            ("1", "/echo/{}", "/echo/1"),
+            ("hello%20world", "/echo/{}", "/echo/hello%20world"),
+            ("caf%C3%A9", "/echo/{}", "/echo/caf%C3%A9"),
+            ("a+b", "/echo/{}", "/echo/a+b"),
+            ("a%2Bb", "/echo/{}", "/echo/a+b"),
+            ("a;b=c", "/echo/{}", "/echo/a;b=c"),
+            ("a,b:c@d", "/echo/{}", "/echo/a,b:c@d"),
+            ("%7Ex", "/echo/{}", "/echo/~x"),
+            ("a%26b", "/echo/{}", "/echo/a&b"),
+            ("..", "/echo/{}", "/echo/.."),
+            ("a.b", "/echo/{}", "/echo/a.b"),
+            ("7", "/echo/pre-{}-post", "/echo/pre-7-post"),
+            ("z", "/echo/../{}", "/echo/../z"),
+            ("z", "//echo//{}", "//echo//z"),
+            ("z", "/echo/{}/", "/echo/z/"),
+            ("%E2%82%AC", "/echo/{}", "/echo/%E2%82%AC"),
+            ("%22q%22", "/echo/{}", "/echo/%22q%22"),
+            ("%3Cb%3E", "/echo/{}", "/echo/%3Cb%3E"),
+            ("%5B1%5D", "/echo/{}", "/echo/[1]"),
+            ("a%5Cb", "/echo/{}", "/echo/a%5Cb"),
+            ("%7B%7D", "/echo/{}", "/echo/%7B%7D"),
+            ("a'b", "/echo/{}", "/echo/a'b"),
+            ("(x)", "/echo/{}", "/echo/(x)"),
+            ("$x", "/echo/{}", "/echo/$x"),
+            ("a=b", "/echo/{}", "/echo/a=b"),
+            ("x!y*z", "/echo/{}", "/echo/x!y*z"),
+            ("a%20%20b", "/echo/{}", "/echo/a%20%20b"),
+            ("%3Cnil%3E", "/echo/{}", "/echo/%3Cnil%3E"),
+            ("", "/echo/{{.JWT.nope}}{}", "/echo/%7B%7B.JWT.nope%7D%7D"),
+        ] {
+            let mut scratch = Vec::new();
+            let value = decode(sent.as_bytes(), &mut scratch).expect("sound").path;
+            let (before, after) = pattern.rsplit_once("{}").expect("a place for the value");
+            let mut out = before.as_bytes().to_vec();
+            push_value(value, &mut out);
+            out.extend_from_slice(after.as_bytes());
+            assert_eq!(finish(&mut out, 0), Ok(()));
+            assert_eq!(out, recorded.as_bytes(), "{sent}");
+        }
+    }
+
+    #[test]
+    fn values_cannot_leave_their_path() {
+        for (value, expected) in [
+            ("100%", "/echo/100%25"),
+            ("a%20b", "/echo/a%2520b"),
+            ("x?y=1", "/echo/x%3Fy=1"),
+            ("x#y", "/echo/x%23y"),
+            ("x# y", "/echo/x%23%20y"),
+            ("a\r\nX: y", "/echo/a%0D%0AX:%20y"),
+            ("\0", "/echo/%00"),
+        ] {
+            let mut out = b"/echo/".to_vec();
+            push_value(value.as_bytes(), &mut out);
+            assert_eq!(finish(&mut out, 0), Ok(()));
+            assert_eq!(out, expected.as_bytes(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn safe_values_need_no_finish() {
+        for byte in 0..=255u8 {
+            let mut out = b"/".to_vec();
+            push_value(&[byte], &mut out);
+            finish(&mut out, 0).expect("values are escaped");
+            assert_eq!(is_wire_safe(&[byte]), out == [b'/', byte], "{byte:02x}");
+        }
+    }
+
+    #[test]
+    fn decoding() {
+        for (raw, expected) in [
+            ("/a", Ok(("/a", false, false))),
+            ("/a%20b+c", Ok(("/a b+c", false, false))),
+            ("/a%2Fb", Ok(("/a/b", true, false))),
+            ("/a%2fb", Ok(("/a/b", true, false))),
+            ("/a%252Fb", Ok(("/a%2Fb", false, false))),
+            ("/a%00b", Ok(("/a\0b", false, true))),
+            ("/caf%C3%A9", Ok(("/caf\u{e9}", false, false))),
+            ("/%", Err(1)),
+            ("/a%2", Err(2)),
+            ("/%41%zz", Err(4)),
+        ] {
+            let mut scratch = b"old".to_vec();
+            let found = decode(raw.as_bytes(), &mut scratch);
+            let expected = expected
+                .map(|(path, has_encoded_slash, has_nul)| Decoded {
+                    path: path.as_bytes(),
+                    has_encoded_slash,
+                    has_nul,
+                })
+                .map_err(|at| BadEscape { at });
+            assert_eq!(found, expected, "{raw}");
+        }
+    }
+}

@@ -95,3 +95,34 @@ pub(super) fn hex(digit: u8) -> Option<u8> {
 pub(super) const fn is_unreserved(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoding_and_its_errors() {
+        for (text, plus, expected) in [
+            ("a%20b", Plus::Plus, Ok("a b")),
+            ("a+b", Plus::Plus, Ok("a+b")),
+            ("a+b%2B", Plus::Space, Ok("a b+")),
+            ("%e9", Plus::Plus, Err("")),
+            ("%", Plus::Plus, Err("%")),
+            ("a%2", Plus::Plus, Err("%2")),
+            ("a%zz%20", Plus::Plus, Err("%zz")),
+            ("%20%", Plus::Space, Err("%")),
+        ] {
+            let mut out = b"old".to_vec();
+            match (decode(text.as_bytes(), plus, &mut out), expected) {
+                (Ok(()), Ok(expected)) => assert_eq!(out, [b"old", expected.as_bytes()].concat()),
+                (Ok(()), Err("")) => assert_eq!(out, b"old\xe9"),
+                (Err(error), Err(shown)) => {
+                    assert_eq!(error.shown(text.as_bytes()), shown.as_bytes(), "{text}");
+                    assert_eq!(out, b"old", "{text}");
+                    assert_eq!(check(text.as_bytes()), Err(error), "{text}");
+                }
+                (found, _) => assert_eq!(found, Ok(()), "{text}"),
+            }
+        }
+    }
+}

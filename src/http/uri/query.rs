@@ -119,3 +119,106 @@ fn push_decoded(text: &[u8], out: &mut Vec<u8>) {
     let decoded = percent::decode(text, Plus::Space, out);
     debug_assert!(decoded.is_ok());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(raw: &[u8], keep: impl Fn(&[u8]) -> bool) -> (usize, String) {
+        let mut out = Vec::new();
+        let n_pairs = QueryEncoder::new().encode(raw, keep, &mut out);
+        (n_pairs, String::from_utf8_lossy(&out).into_owned())
+    }
+
+    /// Printed by Go 1.26: `u.Query().Encode()`.
+    #[test]
+    fn queries_are_read_and_written_as_go_does() {
+        for (raw, expected) in [
+            ("", ""),
+            ("a=1", "a=1"),
+            ("a", "a="),
+            ("a=", "a="),
+            ("=b", "=b"),
+            ("=", "="),
+            ("b=2&a=1", "a=1&b=2"),
+            ("a=2&a=1", "a=2&a=1"),
+            ("a=1;b=2&c=3", "c=3"),
+            ("a=%zz&b=1", "b=1"),
+            ("%zz=1&b=2", "b=2"),
+            ("a=b+c", "a=b+c"),
+            ("a=b%2Bc", "a=b%2Bc"),
+            ("a+b=1", "a+b=1"),
+            ("k=v%2Fw&z", "k=v%2Fw&z="),
+            ("&&a=1&&", "a=1"),
+            ("a=1=2", "a=1%3D2"),
+            ("z=1&A=2&a=3&_=4", "A=2&_=4&a=3&z=1"),
+            ("a%3Db=c%26d", "a%3Db=c%26d"),
+            ("\u{e9}=\u{fc}", "%C3%A9=%C3%BC"),
+            ("a=1&b=2&a=3&c=4&a=0", "a=1&a=3&a=0&b=2&c=4"),
+            ("%61=1&a=2", "a=1&a=2"),
+            ("a=%", ""),
+            ("?a=1", "%3Fa=1"),
+            ("a=~-_.!*'()", "a=~-_.%21%2A%27%28%29"),
+        ] {
+            assert_eq!(encoded(raw.as_bytes(), |_| true).1, expected, "{raw}");
+        }
+        assert_eq!(encoded(b"a=\xff", |_| true).1, "a=%FF");
+    }
+
+    /// Printed by Go 1.26: what `url.QueryEscape` leaves.
+    #[test]
+    fn each_byte_is_escaped_as_go_does() {
+        let kept = b"-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~";
+        for byte in 0..=255u8 {
+            let expected = match byte {
+                b' ' => b"+".to_vec(),
+                byte if kept.contains(&byte) => vec![byte],
+                byte => format!("%{byte:02X}").into_bytes(),
+            };
+            let mut out = Vec::new();
+            push_escaped(&[byte], &mut out);
+            assert_eq!(out, expected, "{byte:02x}");
+        }
+    }
+
+    #[test]
+    fn filters_by_decoded_key() {
+        let names: [&[u8]; 2] = [b"a", b"x y"];
+        let keep = |key: &[u8]| names.contains(&key);
+        for (case, raw, expected) in [
+            ("none", "b=1", (0, "")),
+            ("some", "b=1&a=2&A=3", (1, "a=2")),
+            ("encoded key", "x%20y=1&%61=2", (2, "a=2&x+y=1")),
+            ("all values", "a=1&b=1&a=2", (2, "a=1&a=2")),
+        ] {
+            let (n_pairs, text) = encoded(raw.as_bytes(), keep);
+            assert_eq!((n_pairs, text.as_str()), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn many_equal_keys_keep_their_order() {
+        let raw: Vec<_> = (0..200).map(|n| format!("{}={n}", ["b", "a"][n % 2])).collect();
+        let (n_pairs, text) = encoded(raw.join("&").as_bytes(), |_| true);
+        let odd = (0..200).filter(|n| n % 2 == 1).map(|n| format!("a={n}"));
+        let even = (0..200).filter(|n| n % 2 == 0).map(|n| format!("b={n}"));
+        assert_eq!((n_pairs, text), (200, odd.chain(even).collect::<Vec<_>>().join("&")));
+    }
+
+    #[test]
+    fn first_values() {
+        for (raw, key, expected) in [
+            ("a=1&a=2", "a", Some("1")),
+            ("b=1&%61=x+y", "a", Some("x y")),
+            ("a", "a", Some("")),
+            ("a=;&a=2", "a", Some("2")),
+            ("A=1", "a", None),
+            ("", "a", None),
+        ] {
+            let mut out = b"old".to_vec();
+            let found = push_first(raw.as_bytes(), key.as_bytes(), &mut out);
+            assert_eq!(found, expected.is_some(), "{raw}");
+            assert_eq!(out, [b"old", expected.unwrap_or_default().as_bytes()].concat(), "{raw}");
+        }
+    }
+}

@@ -136,3 +136,73 @@ fn part(raw: Span, at: usize, len: usize) -> Result<Span, TargetError> {
 fn starts_with(text: &[u8], start: &[u8]) -> bool {
     text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(method: Method, text: &str) -> Option<(Form, String, Option<String>, Option<String>)> {
+        let line = format!("X {text} Y");
+        let raw = Span::new(2, text.len()).expect("short");
+        let target = Target::parse(&method, raw, line.as_bytes()).ok()?;
+        let of = |span: Span| String::from_utf8_lossy(span.of(line.as_bytes())).into_owned();
+        let path = String::from_utf8_lossy(target.path(line.as_bytes())).into_owned();
+        assert_eq!(of(target.raw), text);
+        Some((target.form, path, target.query.map(of), target.authority.map(of)))
+    }
+
+    #[test]
+    fn targets() {
+        let (get, options, connect) = (Method::Get, Method::Options, Method::Connect);
+        for (case, method, text, expected) in [
+            ("path", get, "/a", Some((Form::Origin, "/a", None, None))),
+            ("query", get, "/a?b=?&c", Some((Form::Origin, "/a", Some("b=?&c"), None))),
+            ("empty query", get, "/?", Some((Form::Origin, "/", Some(""), None))),
+            ("no authority", get, "//a/b", Some((Form::Origin, "//a/b", None, None))),
+            (
+                "absolute",
+                get,
+                "http://h:1/p?q",
+                Some((Form::Absolute, "/p", Some("q"), Some("h:1"))),
+            ),
+            ("no path", get, "HTTPS://h", Some((Form::Absolute, "/", None, Some("h")))),
+            (
+                "no path, query",
+                get,
+                "http://h?q",
+                Some((Form::Absolute, "/", Some("q"), Some("h"))),
+            ),
+            ("asterisk", options, "*", Some((Form::Asterisk, "*", None, None))),
+            ("authority", connect, "h:443", Some((Form::Authority, "/", None, Some("h:443")))),
+            ("UTF-8", get, "/caf\u{e9}", Some((Form::Origin, "/caf\u{e9}", None, None))),
+            ("asterisk of GET", get, "*", None),
+            ("authority of GET", get, "h:443", None),
+            ("path of CONNECT", connect, "/a", None),
+            ("userinfo of CONNECT", connect, "u@h:1", None),
+            ("relative", get, "a/b", None),
+            ("empty", get, "", None),
+            ("other scheme", get, "ftp://h/", None),
+            ("no host", get, "http:///a", None),
+            ("userinfo", get, "http://u:p@h/a", None),
+            ("fragment", get, "/a#b", None),
+            ("fragment after query", get, "/a?b#c", None),
+            ("NUL", get, "/a\0b", None),
+            ("tab", get, "/a\tb", None),
+            ("DEL", get, "/a\x7f", None),
+            ("space", get, "/a b", None),
+        ] {
+            let expected = expected.map(
+                |(form, path, query, authority): (_, &str, Option<&str>, Option<&str>)| {
+                    (form, path.to_owned(), query.map(str::to_owned), authority.map(str::to_owned))
+                },
+            );
+            assert_eq!(parse(method, text), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8() {
+        let raw = Span { at: 0, len: 3 };
+        assert_eq!(Target::parse(&Method::Get, raw, b"/a\xff"), Err(TargetError));
+    }
+}
