@@ -2,6 +2,7 @@
 //! plain blocking socket in a thread: it shares no code with what is tested.
 
 mod listeners;
+pub(super) mod poll;
 mod pumps;
 mod streams;
 mod tasks;

@@ -41,7 +41,11 @@ impl Authority {
         Self { certificate, issuer: Issuer::new(params, key) }
     }
 
-    fn sign(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (Certificate, KeyPair) {
+    fn sign(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (Certificate, KeyPair) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         change(&mut params);
         let key = KeyPair::generate().expect("a key");
@@ -362,5 +366,27 @@ fn both_ends_may_be_ours() {
         stream.send.send(Block::copy_of(b"hello")).await.0.expect("sent");
         assert_eq!(&stream.recv.recv().await.expect("bytes")[..], b"hello");
         assert!(stream.recv.recv().await.expect("an orderly end").is_empty());
+    });
+}
+
+#[test]
+fn http2_is_agreed_on_and_runs_sealed() {
+    on_each_driver(|| async {
+        let ours = Authority::new();
+        let mut config = ours.server("gateway.test");
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let bound = super::super::listener::bind(Some([127, 0, 0, 1].into()), 0, 8);
+        let bound = bound.expect("a free port");
+        let to = Endpoint::Tcp(bound.local_addr().expect("TCP"));
+        let listener = bound.adopt().expect("adopted");
+        super::super::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("connected");
+            let stream = accept_tls(stream, Arc::new(config), soon()).await.expect("TLS");
+            super::super::proof::poll::serve(stream).await;
+        });
+        let options = TlsClientOptions { alpn: vec![b"h2".to_vec()], ..ours.trusted() };
+        let stream = connect(&to, &options, "gateway.test").await.expect("trusted");
+        assert_eq!(stream.alpn().as_deref(), Some(&b"h2"[..]));
+        super::super::proof::poll::call(stream).await;
     });
 }
