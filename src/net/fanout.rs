@@ -385,7 +385,7 @@ mod tests {
         assert!(taken.as_mut().poll(&mut cx).is_ready());
         for (on, waker) in &switches {
             on.set(true);
-            waker.borrow_mut().take().map_or((), Waker::wake);
+            waker.take().into_iter().for_each(Waker::wake);
         }
         let mut ended = 0;
         while let Poll::Ready(Some(_)) = set.poll_next(&mut cx) {

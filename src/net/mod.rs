@@ -45,3 +45,5 @@ pub use write_list::WriteList;
 
 #[cfg(test)]
 mod on_each_driver;
+#[cfg(test)]
+mod proof;

@@ -207,7 +207,11 @@ enum Read {
 
 /// Keeps a read in flight and puts what comes into `slot`, until the peer ends or `Slot::stop`.
 /// After 5 s without bytes it gives its block back and only waits for readiness.
-pub async fn pump(recv: &mut RecvHalf, slot: &Slot) {
+pub fn pump<'a>(recv: &'a mut RecvHalf, slot: &'a Slot) -> impl Future<Output = ()> + 'a {
+    pump_with(recv, slot, IDLE)
+}
+
+pub(super) async fn pump_with(recv: &mut RecvHalf, slot: &Slot, idle_after: Duration) {
     // One for the connection, not one a read: making it allocates. Dropped while the connection rests.
     let mut canceller = None;
     let mut idle = Deadline::never();
@@ -216,7 +220,7 @@ pub async fn pump(recv: &mut RecvHalf, slot: &Slot) {
         if slot.is_stopping.get() {
             return;
         }
-        match read(recv, slot, &mut canceller, &mut idle).await {
+        match read(recv, slot, &mut canceller, &mut idle, idle_after).await {
             Read::Bytes(block) => {
                 let mut block = Some(block);
                 poll_fn(|cx| Poll::Ready(block.take().map(|block| slot.put(block, cx)))).await;
@@ -240,16 +244,17 @@ async fn read(
     slot: &Slot,
     canceller: &mut Option<Canceller>,
     idle: &mut Deadline,
+    idle_after: Duration,
 ) -> Read {
     let handle = canceller.get_or_insert_with(Canceller::new).handle();
-    let since = clock::now();
+    let due = clock::now() + idle_after;
     let mut reading = pin!(recv.recv_until(Some(&handle)));
     let mut is_cancelled = false;
     let result = poll_fn(|cx| {
         if let Poll::Ready(result) = reading.as_mut().poll(cx) {
             return Poll::Ready(result);
         }
-        if !is_cancelled && (slot.is_stopping.get() || has_idled(idle, since, cx)) {
+        if !is_cancelled && (slot.is_stopping.get() || has_idled(idle, due, cx)) {
             is_cancelled = true;
             // The result is awaited: bytes that came at the same moment are in it.
             *canceller = canceller.take().map(Canceller::cancel);
@@ -269,8 +274,7 @@ async fn read(
 }
 
 /// The deadline is moved only when it fires, not for each read: many reads share one wheel entry.
-fn has_idled(idle: &mut Deadline, since: Tick, cx: &mut Context<'_>) -> bool {
-    let due = since + IDLE;
+fn has_idled(idle: &mut Deadline, due: Tick, cx: &mut Context<'_>) -> bool {
     if idle.when() == Tick::NEVER {
         idle.reset(due);
     }

@@ -35,11 +35,17 @@ impl Deadline {
         self.at
     }
 
-    /// Moves it. To a later time this costs one store.
+    /// Moves it. To a later time this costs one store. A deadline that has fired or was at `NEVER` is
+    /// waited for again by polling it after this.
     pub fn reset(&mut self, at: Tick) {
         self.at = at;
-        if let Some(key) = self.key {
-            wheel::reset(key, at);
+        match self.key {
+            Some(key) if at == Tick::NEVER => {
+                wheel::remove(key);
+                self.key = None;
+            }
+            Some(key) => wheel::reset(key, at),
+            None => {}
         }
     }
 }
