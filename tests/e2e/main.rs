@@ -1,5 +1,9 @@
 //! The real binary against scripted peers over sockets: bytes on the wire.
 
-mod harness;
+#[path = "../peers/mod.rs"]
+mod peers;
 #[path = "../support/mod.rs"]
 mod support;
+
+mod harness;
+mod misbehaviour;
