@@ -5,5 +5,19 @@ mod peers;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin;
+mod cli;
+mod connection;
+mod errors;
 mod harness;
+mod headers;
+mod hostile;
+mod keeps;
+mod merge;
 mod misbehaviour;
+mod operation;
+mod placeholders;
+mod router;
+mod stream;
+mod timeout;
+mod upstream;

@@ -61,11 +61,14 @@ fn misbehave(noop: bool) {
 }
 
 both_drivers! {
-    fn misbehaving_backends_of_a_decoding_endpoint() {
-        misbehave(false);
-    }
+    misbehaving_backends_of_a_decoding_endpoint,
+    misbehaving_backends_of_a_streaming_endpoint,
+}
 
-    fn misbehaving_backends_of_a_streaming_endpoint() {
-        misbehave(true);
-    }
+fn misbehaving_backends_of_a_decoding_endpoint() {
+    misbehave(false);
+}
+
+fn misbehaving_backends_of_a_streaming_endpoint() {
+    misbehave(true);
 }
