@@ -82,8 +82,7 @@ fn answers_are_krakends_save_for_the_listed_differences() {
         let labels = case.labels();
         let before = wrong.len();
         let n = if golden[1].is_up() { labels.len() } else { 2 };
-        for at in 0..n {
-            let label = &labels[at];
+        for (at, label) in labels.iter().enumerate().take(n) {
             if label.ignore.iter().any(|what| what == "skip") {
                 continue;
             }

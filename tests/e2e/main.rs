@@ -1,5 +1,23 @@
 //! The real binary against scripted peers over sockets: bytes on the wire.
 
-mod harness;
+#[path = "../peers/mod.rs"]
+mod peers;
 #[path = "../support/mod.rs"]
 mod support;
+
+mod admin;
+mod cli;
+mod connection;
+mod errors;
+mod harness;
+mod headers;
+mod hostile;
+mod keeps;
+mod merge;
+mod misbehaviour;
+mod operation;
+mod placeholders;
+mod router;
+mod stream;
+mod timeout;
+mod upstream;

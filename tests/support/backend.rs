@@ -46,8 +46,11 @@ impl Recorded {
 /// What to do with a request: moves before its body is read, then those that its body decides.
 pub struct Plan {
     pub before_body: Vec<Step>,
-    pub answer: Box<dyn FnOnce(&Recorded) -> Vec<Step>>,
+    pub answer: Reply,
 }
+
+/// The moves that answer a request once its body is there.
+pub type Reply = Box<dyn FnOnce(&Recorded) -> Vec<Step>>;
 
 type Handler = dyn Fn(&Recorded) -> Plan + Send + Sync;
 

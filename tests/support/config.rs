@@ -238,6 +238,11 @@ impl GatewayBuilder {
         self
     }
 
+    /// The port that this gateway will listen on, if the file does not say otherwise.
+    pub fn port(&self) -> u16 {
+        self.port.number
+    }
+
     pub(super) fn file_name(&self) -> &str {
         &self.name
     }

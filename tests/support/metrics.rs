@@ -68,3 +68,8 @@ fn samples() {
     assert!(metrics.has("b") && !metrics.has("a"));
     assert_eq!(metrics.names(), ["a_total", "b"]);
 }
+
+/// The gauge of pooled bytes that are charged to the process budget.
+pub const CHARGED_BYTES: &str = "ringway_memory_charged_bytes";
+/// The counter of answered requests.
+pub const REQUESTS: &str = "ringway_requests_total";

@@ -1,0 +1,252 @@
+//! The client's side of a connection: keep-alive, pipelining, Expect, leaving early.
+
+use crate::both_drivers;
+use crate::support::{PATIENCE, answer, backend, call, echo, gateway, json, ms, until};
+
+both_drivers! {
+    many_requests_on_one_connection,
+    connection_close_and_http10,
+    pipelined_requests_are_answered_in_order,
+    ten_thousand_pipelined_requests,
+    a_request_in_any_pieces,
+    expect_100_continue,
+    a_reset_cancels_at_once,
+    a_half_close_is_answered_within_the_grace,
+    the_grace_of_a_half_close_is_a_setting,
+    a_client_that_leaves_in_the_middle_of_a_stream,
+    the_next_request_waits_for_the_answer,
+    descriptors_come_back,
+}
+
+fn many_requests_on_one_connection() {
+    let peer = backend().on("/e", echo());
+    let gw = gateway().one_worker().endpoint("/e", [&peer]).start();
+    let mut connection = gw.connect();
+    for _ in 0..100 {
+        connection.send("GET /e HTTP/1.1\r\nHost: gw\r\n\r\n").status(200).ended();
+    }
+    assert_eq!(peer.connections(), 1, "one connection to the backend is enough, too");
+}
+
+fn connection_close_and_http10() {
+    let peer = backend().on("/e", "{}");
+    let gw = gateway().endpoint("/e", [&peer]).start();
+    let mut connection = gw.connect();
+    connection
+        .send("GET /e HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n")
+        .header("Connection", "close")
+        .body("{}");
+    connection.closed();
+    let mut connection = gw.connect();
+    connection.send("GET /e HTTP/1.0\r\n\r\n").status(200).body("{}");
+    connection.closed();
+    let mut connection = gw.connect();
+    let kept = "GET /e HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    connection.send(kept).header("Connection", "keep-alive").body("{}");
+    connection.send(kept).status(200);
+}
+
+fn pipelined_requests_are_answered_in_order() {
+    let slow = backend().get("/slow", r#"{"slow":1}"#).after(ms(150));
+    let fast = backend().on("/p/*", echo());
+    let gw =
+        gateway().endpoint("/slow", [&slow]).endpoint("/p/{n}", [call(&fast, "/p/{n}")]).start();
+    let mut connection = gw.connect();
+    let mut all = "GET /slow HTTP/1.1\r\nHost: gw\r\n\r\n".to_owned();
+    for n in 0..30 {
+        all.push_str(&format!("GET /p/{n} HTTP/1.1\r\nHost: gw\r\n\r\n"));
+    }
+    connection.write(all);
+    connection.response("GET").status(200).json(r#"{"slow":1}"#);
+    for n in 0..30 {
+        let found = connection.response("GET");
+        found.status(200).ended();
+        let report: serde_json::Value = serde_json::from_slice(&found.bytes).expect("JSON");
+        assert_eq!(report["target"], json!(format!("/p/{n}")));
+    }
+}
+
+fn ten_thousand_pipelined_requests() {
+    let peer = backend().get("/a", "{}");
+    let gw = gateway().endpoint("/a", [&peer]).start();
+    let mut connection = gw.connect();
+    let mut writer = connection.stream().try_clone().expect("a second handle");
+    let all = "GET /a HTTP/1.1\r\nHost: gw\r\n\r\n".repeat(10_000);
+    let writing =
+        std::thread::spawn(move || std::io::Write::write_all(&mut writer, all.as_bytes()));
+    for _ in 0..10_000 {
+        connection.response("GET").status(200);
+    }
+    writing.join().expect("the writer ends").expect("all is written");
+}
+
+fn a_request_in_any_pieces() {
+    let peer = backend().on("/e", echo());
+    let gw = gateway().endpoint("/e", [&peer]).method("POST").start();
+    let request =
+        "POST /e HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    for at in 1..request.len() {
+        let mut connection = gw.connect();
+        connection.write(&request[..at]).write(&request[at..]);
+        connection.response("POST").status(200).ended();
+    }
+    let mut connection = gw.connect();
+    for byte in request.as_bytes() {
+        connection.write([*byte]);
+    }
+    connection.response("POST").status(200);
+    assert!(peer.requests().iter().all(|request| request.body == b"abc"));
+}
+
+fn expect_100_continue() {
+    let peer = backend().on("/e", echo());
+    let gw = gateway()
+        .endpoint("/collected", [&peer])
+        .method("POST")
+        .endpoint("/stream", [&peer])
+        .method("POST")
+        .noop()
+        .start();
+    for path in ["/collected", "/stream"] {
+        let mut connection = gw.connect();
+        connection.write(format!(
+            "POST {path} HTTP/1.1\r\nHost: gw\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
+        ));
+        assert!(connection.raw_head().starts_with("HTTP/1.1 100 Continue\r\n"), "{path}");
+        connection.write("body");
+        connection.response("POST").status(200).ended();
+        assert_eq!(peer.take().remove(0).body, b"body");
+    }
+    let mut connection = gw.connect();
+    let odd = "POST /stream HTTP/1.1\r\nHost: gw\r\nExpect: the best\r\nContent-Length: 4\r\n\r\n";
+    connection.send(odd).status(417);
+    connection.gone();
+    // Nobody wants the body: no 100 before the refusal.
+    let mut connection = gw.connect();
+    let refused =
+        "POST /none HTTP/1.1\r\nHost: gw\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
+    let found = connection.send(refused);
+    found.status(404);
+    assert!(found.interim.is_empty());
+}
+
+fn a_reset_cancels_at_once() {
+    let slow = backend().get("/slow", "{}").after(ms(20_000));
+    let gw = gateway()
+        .service("timeout", "30s")
+        .endpoint("/one", [&slow])
+        .endpoint("/three", [&slow, &slow, &slow])
+        .endpoint("/stream", [&slow])
+        .noop()
+        .start();
+    let mut calls = 0;
+    for (path, n) in [("/one", 1), ("/three", 3), ("/stream", 1)] {
+        let mut connection = gw.connect();
+        connection.write(format!("GET {path} HTTP/1.1\r\nHost: gw\r\n\r\n"));
+        calls += n;
+        slow.wait_for(calls);
+        connection.reset();
+        slow.wait_abandoned(calls);
+    }
+}
+
+fn a_half_close_is_answered_within_the_grace() {
+    let quick = backend().get("/quick", "{}").after(ms(50));
+    let slow = backend().get("/slow", "{}").after(ms(20_000));
+    let gw = gateway()
+        .service("timeout", "30s")
+        .endpoint("/quick", [&quick])
+        .endpoint("/slow", [&slow])
+        .start();
+    let mut connection = gw.connect();
+    connection.write("GET /quick HTTP/1.1\r\nHost: gw\r\n\r\n").finish();
+    connection.response("GET").status(200).body("{}");
+    connection.closed();
+    let mut connection = gw.connect();
+    connection.write("GET /slow HTTP/1.1\r\nHost: gw\r\n\r\n").finish();
+    slow.wait_abandoned(1);
+    connection.patience(PATIENCE).gone();
+}
+
+fn the_grace_of_a_half_close_is_a_setting() {
+    let slow = backend().get("/slow", "{}").after(ms(700));
+    let patient = gateway()
+        .ringway("http1", json!({"half_close_grace": "inf"}))
+        .endpoint("/slow", [&slow])
+        .start();
+    let mut connection = patient.connect();
+    connection.write("GET /slow HTTP/1.1\r\nHost: gw\r\n\r\n").finish();
+    connection.response("GET").status(200).body("{}");
+    slow.take();
+    let strict = gateway()
+        .ringway("http1", json!({"half_close_grace": "0s"}))
+        .endpoint("/slow", [&slow])
+        .start();
+    let mut connection = strict.connect();
+    connection.write("GET /slow HTTP/1.1\r\nHost: gw\r\n\r\n").finish();
+    slow.wait_abandoned(1);
+}
+
+fn a_client_that_leaves_in_the_middle_of_a_stream() {
+    let peer = backend().get(
+        "/big",
+        crate::support::Answer::steps_are([
+            crate::support::Step::Send(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
+            ),
+            crate::support::Step::SendTimes(
+                [b"10000\r\n".as_slice(), &[b'x'; 65536], b"\r\n"].concat(),
+                100_000,
+            ),
+        ]),
+    );
+    let gw = gateway().endpoint("/big", [&peer]).noop().start();
+    let mut connection = gw.connect();
+    connection.write("GET /big HTTP/1.1\r\nHost: gw\r\n\r\n");
+    assert!(connection.raw_head().starts_with("HTTP/1.1 200 "));
+    connection.reset();
+    peer.wait_abandoned(1);
+    until("its connection is closed", || peer.open_connections() == 0);
+}
+
+fn the_next_request_waits_for_the_answer() {
+    let slow = backend().get("/a", r#"{"a":1}"#).after(ms(100));
+    let gw = gateway().one_worker().endpoint("/a", [&slow]).endpoint("/b", [&slow]).start();
+    let mut connection = gw.connect();
+    connection.write("GET /a HTTP/1.1\r\nHost: gw\r\n\r\n");
+    slow.wait_for(1);
+    connection.write("GET /b HTTP/1.1\r\nHost: gw\r\n\r\n");
+    connection.response("GET").status(200);
+    connection.response("GET").status(200);
+    assert_eq!(slow.requests().len(), 2);
+}
+
+fn descriptors_come_back() {
+    let peer = backend().get("/a", answer(200).body("{}"));
+    let gw = gateway().endpoint("/a", [&peer]).start();
+    gw.get("/a").status(200);
+    let files = || crate::support::process::open_files(gw.pid());
+    let before = files();
+    for n in 0..300 {
+        let mut connection = gw.connect();
+        match n % 3 {
+            0 => drop(connection.send("GET /a HTTP/1.1\r\nHost: gw\r\n\r\n")),
+            1 => connection.write("GET /a HT").reset_after(),
+            _ => drop(connection),
+        }
+    }
+    until("the descriptors are closed", || files() <= before + 4);
+}
+
+trait ResetAfter {
+    fn reset_after(&mut self);
+}
+
+impl ResetAfter for crate::support::Connection {
+    /// RST when the connection is dropped.
+    fn reset_after(&mut self) {
+        socket2::SockRef::from(self.stream())
+            .set_linger(Some(std::time::Duration::ZERO))
+            .expect("SO_LINGER");
+    }
+}
