@@ -1,1 +1,3 @@
 //! Health, debug, echo and the admin socket: what the gateway says about itself.
+
+pub mod builtin;

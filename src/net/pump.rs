@@ -140,7 +140,8 @@ impl Slot {
         self.is_resting.get()
     }
 
-    fn poll_block(&self, cx: &mut Context<'_>) -> Poll<Result<Block, Closed>> {
+    /// As `next_block`, for hand-written futures.
+    pub fn poll_block(&self, cx: &mut Context<'_>) -> Poll<Result<Block, Closed>> {
         if let Some(block) = self.try_next() {
             return Poll::Ready(Ok(block));
         }

@@ -12,7 +12,7 @@ pub mod outcome;
 pub mod render;
 mod request;
 
-pub use backend_call::{Scene, Streamed};
+pub use backend_call::{Scene, Streamed, discard};
 pub use chain::Ran;
 pub use compose::{Composed, Parts, compose, total};
 pub use core::{Core, CorePlan};

@@ -1,1 +1,7 @@
 //! Process and worker lifecycle: start, connection loop, plan swap, drain.
+
+mod connection;
+mod content;
+mod exchange;
+mod stream_reply;
+mod worker;

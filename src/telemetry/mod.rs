@@ -11,5 +11,5 @@ pub mod names;
 pub mod prometheus;
 pub mod registry;
 mod ring;
-mod stamp;
+pub mod stamp;
 pub mod writer;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// A date and a time of day in UTC, from nanoseconds since 1970.
-pub(super) struct Stamp {
+pub struct Stamp {
     year: u64,
     month: u64,
     day: u64,
@@ -49,6 +49,23 @@ impl Stamp {
     pub fn write_milliseconds(&self, out: &mut Vec<u8>) {
         out.push(b'.');
         digits(self.millisecond, 3, out);
+    }
+
+    /// Go's default text of a time: `2006-01-02 15:04:05.99 +0000 UTC`; zeros at the end of the
+    /// fraction are left out. `unix_nanos` is what the stamp was made of.
+    pub fn write_go(&self, unix_nanos: u64, out: &mut Vec<u8>) {
+        self.date(b'-', out);
+        out.push(b' ');
+        self.time(out);
+        let nanos = unix_nanos % 1_000_000_000;
+        if nanos > 0 {
+            out.push(b'.');
+            digits(nanos, 9, out);
+            while out.last() == Some(&b'0') {
+                out.pop();
+            }
+        }
+        out.extend_from_slice(b" +0000 UTC");
     }
 
     /// `2006-01-02T15:04:05.000+00:00`.

@@ -8,7 +8,8 @@ use std::ops::Range;
 use super::error::CallError;
 use super::heads::PooledHead;
 use super::pool::Lease;
-use crate::http::h1::{BodyKind, Decoder, InPlace, ResponseHead, Step};
+use crate::http::HeaderId;
+use crate::http::h1::{BodyKind, Decoder, InPlace, ResponseHead, Step, encode};
 use crate::net::Block;
 
 /// Memory for content is taken as it comes, never as announced: this much at first.
@@ -28,6 +29,12 @@ pub struct Response {
     framing: Framing,
     is_reusable: bool,
     received: u64,
+    /// Trailer fields that may be passed on (docs/reference/hardening.md A12).
+    trailers: Vec<(HeaderId, Vec<u8>)>,
+}
+
+fn keep_trailers(kept: &mut Vec<(HeaderId, Vec<u8>)>, decoder: &Decoder) {
+    kept.extend(decoder.trailers().iter().map(|(id, value)| (id, value.to_vec())));
 }
 
 enum Framing {
@@ -88,6 +95,7 @@ impl Response {
             framing,
             is_reusable,
             received: 0,
+            trailers: Vec::new(),
         };
         if matches!(response.framing, Framing::Ended) {
             let is_exact = response.surplus.is_empty();
@@ -161,6 +169,55 @@ impl Response {
         }
     }
 
+    /// Whether content came with the head, at most `max` bytes of it.
+    pub fn has_surplus(&self, max: usize) -> bool {
+        !self.surplus.is_empty() && self.surplus.len() <= max
+    }
+
+    /// Appends the content that came with the head.
+    pub fn append_surplus(&mut self, out: &mut Vec<u8>) -> Result<(), CallError> {
+        let from = out.len();
+        let range = std::mem::replace(&mut self.surplus, 0..0);
+        let len = range.len();
+        out.extend_from_slice(&self.head_block[range]);
+        let (end, is_end) = match &mut self.framing {
+            Framing::Ended => (0, None),
+            Framing::UntilClose => (len, None),
+            Framing::Length(left) => {
+                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(len);
+                *left -= take as u64;
+                (take, (*left == 0).then_some(take == len))
+            }
+            Framing::Chunked(decoder) => match decoder.decode_in_place(out, from) {
+                Ok(InPlace::NeedMore) => (out.len() - from, None),
+                Ok(InPlace::End { content_end }) => {
+                    keep_trailers(&mut self.trailers, decoder);
+                    (content_end - from, Some(content_end == out.len()))
+                }
+                Err(_) => return Err(CallError::BadChunk),
+            },
+        };
+        out.truncate(from + end);
+        self.received += end as u64;
+        if let Some(is_exact) = is_end {
+            self.end(is_exact);
+        }
+        Ok(())
+    }
+
+    /// Appends the last chunk of the same message for the client, with the trailers that pass.
+    pub fn write_last_chunk(&self, out: &mut Vec<u8>) {
+        if self.trailers.is_empty() {
+            encode::last_chunk(out);
+            return;
+        }
+        encode::last_chunk_before_trailers(out);
+        for (id, value) in &self.trailers {
+            encode::known_field(out, *id, value);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
     /// Takes the framing off what was received.
     fn piece(
         &mut self,
@@ -193,6 +250,7 @@ impl Response {
                 let (end, is_end) = match decoder.decode_in_place(&mut block, from) {
                     Ok(InPlace::NeedMore) => (block.len(), None),
                     Ok(InPlace::End { content_end }) => {
+                        keep_trailers(&mut self.trailers, decoder);
                         (content_end, Some(content_end == block.len()))
                     }
                     Err(_) => return Err(CallError::BadChunk),

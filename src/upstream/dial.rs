@@ -37,7 +37,9 @@ pub async fn connect(origin: &Origin) -> Result<Stream, CallError> {
 }
 
 async fn tcp(origin: &Origin, deadline: Tick) -> Result<Stream, CallError> {
-    let addresses = origin.name.resolved().await;
+    // Known already, save for the first calls after a start.
+    poll_fn(|cx| origin.name.wait(cx)).await;
+    let addresses = origin.name.addresses();
     if addresses.is_empty() {
         return Err(CallError::NameNotFound);
     }

@@ -1,0 +1,489 @@
+//! The connection loop: heads in, answers out, in order; deadlines of each phase; what a client that
+//! leaves means. Source: design: life of a request; docs/reference/hardening.md A7, A8, A18, 4.2.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::content::Content;
+use super::exchange::{Answered, Exchange, Reply, Setting, frame_of};
+use super::stream_reply;
+use super::worker::{Worker, unrouted_entry};
+use crate::config::model::HalfCloseGrace;
+use crate::http::Version;
+use crate::http::h1::{HeadError, Progress, encode, parse_request};
+use crate::net::clock::{self, Tick};
+use crate::net::listener::PeerAddr;
+use crate::net::placed::place;
+use crate::net::pump::{Closed, Slot, drive, pump};
+use crate::net::timer::{self, Deadline};
+use crate::net::{Block, SendHalf, Stream};
+use crate::plan::policy::Edits;
+use crate::proxy::CorePlan;
+use crate::proxy::outcome::Label;
+use crate::proxy::render::{self, Frame, Message, Plain};
+use crate::telemetry::access_log::Access;
+use crate::telemetry::names::Count;
+
+/// Why a client connection ended; the table of labels stands in [`CLOSE_REASONS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum CloseReason {
+    /// The client closed between requests.
+    Client,
+    /// The client went away during a request.
+    ClientAbort,
+    /// Nothing came for `keep_alive`.
+    Idle,
+    /// A head did not arrive within its deadline.
+    HeadTimeout,
+    /// The request broke HTTP or a limit.
+    BadRequest,
+    /// The client did not take its answer.
+    WriteTimeout,
+    /// The connection served its number of requests or its age, or the client wanted it closed.
+    Finished,
+    /// An answer could not be completed.
+    Broken,
+    /// The gateway stops.
+    Shutdown,
+    /// A panic.
+    Panic,
+}
+
+/// The labels of [`CloseReason`], by index.
+pub const CLOSE_REASONS: &[&str] = &[
+    "client",
+    "client_abort",
+    "idle",
+    "head_timeout",
+    "bad_request",
+    "write_timeout",
+    "finished",
+    "broken",
+    "shutdown",
+    "panic",
+];
+
+/// A write makes this much progress within `write_idle`, or the client is too slow.
+const WRITE_STEP: usize = 64 * 1024;
+
+/// Serves one client connection to its end.
+pub async fn serve(worker: Rc<Worker>, stream: Stream, peer: PeerAddr) {
+    let counted = worker.connected();
+    // What a panic leaves behind is this reason; the task itself is caught below us.
+    let mut reason = Closing { worker: &worker, reason: CloseReason::Panic };
+    let Stream { mut recv, mut send } = stream;
+    let slot = Slot::new();
+    let reader = pin!(pump(&mut recv, &slot));
+    let serving = connection(&worker, &slot, &mut send, &peer);
+    reason.reason = drive(&slot, reader, serving).await;
+    if reason.reason == CloseReason::Broken {
+        // A reset tells the client that what it has is not all.
+        send.reset();
+    } else if !matches!(reason.reason, CloseReason::ClientAbort) {
+        let _ = send.shutdown().await;
+    }
+    drop(reason);
+    drop(counted);
+}
+
+struct Closing<'a> {
+    worker: &'a Worker,
+    reason: CloseReason,
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.worker.core.cells.closed(self.reason as usize);
+        if self.reason == CloseReason::Panic {
+            self.worker.core.cells.count(Count::Panics, 1);
+        }
+    }
+}
+
+async fn connection(
+    worker: &Rc<Worker>,
+    slot: &Slot,
+    send: &mut SendHalf,
+    peer: &PeerAddr,
+) -> CloseReason {
+    let opened = clock::now();
+    let mut input = Block::empty();
+    let mut n_requests: u32 = 0;
+    let mut phase = Deadline::never();
+    loop {
+        if input.is_empty() {
+            let limits = &worker.plan().plan.limits;
+            // The first request has the time of a head, later ones that of an idle connection.
+            let wait = if n_requests == 0 { limits.head_timeout } else { limits.keep_alive };
+            phase.reset(clock::now() + wait);
+            match next_input(worker, slot, &mut phase).await {
+                Next::Block(block) => input = block,
+                Next::Closed(Closed::Fin) => return CloseReason::Client,
+                Next::Closed(Closed::Reset) => return CloseReason::ClientAbort,
+                Next::Late if n_requests == 0 => return CloseReason::HeadTimeout,
+                Next::Late => return CloseReason::Idle,
+                Next::Draining => return CloseReason::Shutdown,
+            }
+        }
+        let plan = worker.plan();
+        let mut exchange = worker.exchange();
+        let head = read_head(&plan, slot, &mut input, &mut exchange, &mut phase).await;
+        let started = clock::now();
+        match head {
+            Head::Done => {}
+            Head::Bad(error) => {
+                refuse(worker, &plan, send, &exchange, error, peer).await;
+                return CloseReason::BadRequest;
+            }
+            Head::Late => return CloseReason::HeadTimeout,
+            Head::Closed(Closed::Fin) => return CloseReason::Client,
+            Head::Closed(Closed::Reset) => return CloseReason::ClientAbort,
+        }
+        n_requests += 1;
+        let limits = &plan.plan.limits;
+        let is_last = n_requests >= limits.connection_requests
+            || started.since(opened) >= limits.connection_age
+            || worker.is_draining();
+        let one = One { worker, plan: &plan, slot, peer, started, is_last };
+        // The exchange's own state lives in pooled memory: an idle connection stays small.
+        let after = place(one.run(&mut exchange, &input, send)).await;
+        worker.recycle(exchange);
+        match after {
+            After::Next { consumed } if consumed >= input.len() => input = Block::empty(),
+            After::Next { consumed } => {
+                input.drain(..consumed);
+            }
+            After::Close(reason) => return reason,
+        }
+        phase.reset(Tick::NEVER);
+    }
+}
+
+enum Next {
+    Block(Block),
+    Closed(Closed),
+    Late,
+    Draining,
+}
+
+/// Waits for bytes of a request, the deadline of the phase, or the end of the process.
+async fn next_input(worker: &Worker, slot: &Slot, phase: &mut Deadline) -> Next {
+    if let Some(block) = slot.try_next() {
+        return Next::Block(block);
+    }
+    let mut draining = pin!(worker.draining());
+    poll_fn(|cx| {
+        if let Poll::Ready(next) = slot.poll_block(cx) {
+            return Poll::Ready(next.map_or_else(Next::Closed, Next::Block));
+        }
+        if draining.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Next::Draining);
+        }
+        if Pin::new(&mut *phase).poll(cx).is_ready() {
+            return Poll::Ready(Next::Late);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+enum Head {
+    Done,
+    Bad(HeadError),
+    Late,
+    Closed(Closed),
+}
+
+async fn read_head(
+    plan: &CorePlan,
+    slot: &Slot,
+    input: &mut Block,
+    exchange: &mut Exchange,
+    phase: &mut Deadline,
+) -> Head {
+    let mut has_deadline = false;
+    loop {
+        match parse_request(input, &plan.plan.head_limits, &mut exchange.head) {
+            Ok(Progress::Done) => return Head::Done,
+            Err(error) => return Head::Bad(error),
+            Ok(Progress::NeedMore) => {}
+        }
+        if !has_deadline {
+            // The time for the whole head, however many pieces it comes in.
+            phase.reset(clock::now() + plan.plan.limits.head_timeout);
+            has_deadline = true;
+        }
+        let more = poll_fn(|cx| {
+            if let Poll::Ready(next) = slot.poll_block(cx) {
+                return Poll::Ready(Some(next));
+            }
+            Pin::new(&mut *phase).poll(cx).map(|()| None)
+        });
+        match more.await {
+            None => return Head::Late,
+            Some(Err(closed)) => return Head::Closed(closed),
+            Some(Ok(block)) => {
+                input.reserve(block.len());
+                input.extend_from_slice(&block);
+            }
+        }
+    }
+}
+
+/// Answers a head that broke a rule, and the connection ends with it.
+async fn refuse(
+    worker: &Rc<Worker>,
+    plan: &CorePlan,
+    send: &mut SendHalf,
+    exchange: &Exchange,
+    error: HeadError,
+    peer: &PeerAddr,
+) {
+    let status = error.status();
+    let frame = Frame { is_head: false, closes: true, version: Version::H11 };
+    let plain = Plain { status, banner: None, content_type: b"", lines: b"", body: b"" };
+    let block = render::plain(&worker.core, &plain, &Edits::default(), frame);
+    let until = clock::now() + plan.plan.limits.write_idle;
+    let _ = timer::timeout_at(until, send.send(block)).await;
+    let label = match status {
+        414 | 431 => Label::HeadTooLarge,
+        _ => Label::BadRequest,
+    };
+    plan.cells.request(unrouted_entry(&plan.plan), status, label as u16, Duration::ZERO);
+    let address = peer.ip().map(|ip| ip.to_string()).unwrap_or_default();
+    log(worker, plan, exchange, b"", status, Duration::ZERO, address.as_bytes(), error.text());
+}
+
+fn log(
+    worker: &Worker,
+    plan: &CorePlan,
+    exchange: &Exchange,
+    bytes: &[u8],
+    status: u16,
+    took: Duration,
+    client_ip: &[u8],
+    error: &str,
+) {
+    if !plan.plan.access_log || plan.plan.skip_paths.iter().any(|p| **p == *exchange.path()) {
+        return;
+    }
+    let head = &exchange.head;
+    let errors = if error.is_empty() { exchange.errors() } else { error.as_bytes() };
+    worker.lane.access(&Access {
+        unix_nanos: clock::wall_nanos(),
+        status,
+        took,
+        client_ip,
+        method: if bytes.is_empty() { b"" } else { head.method.as_bytes(bytes) },
+        path: exchange.path(),
+        query: head.target.query(bytes),
+        errors,
+    });
+}
+
+enum After {
+    /// The next request begins behind this much of the input.
+    Next { consumed: usize },
+    Close(CloseReason),
+}
+
+/// One exchange on its connection.
+struct One<'a> {
+    worker: &'a Rc<Worker>,
+    plan: &'a Rc<CorePlan>,
+    slot: &'a Slot,
+    peer: &'a PeerAddr,
+    started: Tick,
+    is_last: bool,
+}
+
+impl One<'_> {
+    async fn run(&self, exchange: &mut Exchange, input: &Block, send: &mut SendHalf) -> After {
+        let plan = &self.plan.plan;
+        let limits = &plan.limits;
+        let head = &exchange.head;
+        let (kind, at) = (head.body, head.len);
+        let expects_continue = head.expect_continue;
+        let closes = self.is_last || !head.keep_alive;
+        let total = plan.server.read_timeout.map(|time| self.started + time);
+        let mut content = Content::new(kind, input, at, self.slot, limits, total);
+        if expects_continue && content_is_missing(kind, input.len() - at) {
+            // RFC 9110 section 10.1.1: the client waits for this before it sends its content.
+            let mut block = Block::small();
+            block.extend_from_slice(encode::CONTINUE);
+            if send.send(block).await.0.is_err() {
+                return After::Close(CloseReason::ClientAbort);
+            }
+        }
+        let frame = frame_of(head, closes);
+        let setting = Setting {
+            worker: self.worker,
+            plan: self.plan,
+            bytes: input,
+            peer: self.peer.ip(),
+            started: self.started,
+            frame,
+        };
+        let answered = match self.watched(exchange.answer(&setting, &mut content)).await {
+            Some(answered) => answered,
+            None => {
+                self.worker.core.cells.count(Count::ClientAborts, 1);
+                let entry = unrouted_entry(plan);
+                let took = clock::now().since(self.started);
+                self.plan.cells.request(entry, 499, Label::ClientLeft as u16, took);
+                self.log(exchange, input, 499, took);
+                return After::Close(CloseReason::ClientAbort);
+            }
+        };
+        let Answered { reply, status, label, entry, is_logged, keeps_alive } = answered;
+        let write_total = plan.server.write_timeout.map(|time| self.started + time);
+        let write = Write { idle: limits.write_idle, total: write_total };
+        let sent = match reply {
+            Reply::Whole(message) => {
+                self.worker.core.cells.count(Count::ClientSent, message.len() as u64);
+                write.message(send, message).await
+            }
+            Reply::Stream(stream) => {
+                let setting = stream_reply::Setting {
+                    core: &self.worker.core,
+                    plan,
+                    frame,
+                    write,
+                    idle: plan.behaviour.stream_idle,
+                    slot: self.slot,
+                };
+                stream_reply::send(setting, *stream, send).await
+            }
+        };
+        let took = clock::now().since(self.started);
+        self.plan.cells.request(entry, status, label as u16, took);
+        if is_logged {
+            self.log(exchange, input, status, took);
+        }
+        match sent {
+            Ok(Sent::KeepAlive) if keeps_alive && !closes => {}
+            Ok(_) => return After::Close(self.last_reason()),
+            Err(reason) => return After::Close(reason),
+        }
+        if !content.is_ended() {
+            // A7: content that nobody read is not the next request. A client that was told to wait
+            // may or may not send it: nothing can follow.
+            let is_drained = !expects_continue
+                && content.drain(u64::from(limits.drain_bytes), limits.drain_time).await;
+            if !is_drained {
+                return After::Close(CloseReason::Finished);
+            }
+        }
+        if self.slot.closed().is_some() && !self.slot.has_block() && content.consumed() >= input.len()
+        {
+            return After::Close(CloseReason::Client);
+        }
+        After::Next { consumed: content.consumed() }
+    }
+
+    fn last_reason(&self) -> CloseReason {
+        if self.worker.is_draining() { CloseReason::Shutdown } else { CloseReason::Finished }
+    }
+
+    fn log(&self, exchange: &Exchange, input: &[u8], status: u16, took: Duration) {
+        let ip = exchange.client_ip().as_bytes();
+        log(self.worker, self.plan, exchange, input, status, took, ip, "");
+    }
+
+    /// Runs the exchange while watching the client: a reset gives it up at once, a FIN after the
+    /// grace (design: differences, row 9).
+    async fn watched<T>(&self, answering: impl Future<Output = T>) -> Option<T> {
+        let mut answering = pin!(answering);
+        let mut closed = pin!(self.slot.wait_closed());
+        let mut grace: Option<Deadline> = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(answered) = answering.as_mut().poll(cx) {
+                return Poll::Ready(Some(answered));
+            }
+            if grace.is_none()
+                && let Poll::Ready(how) = closed.as_mut().poll(cx)
+            {
+                let until = match (how, self.plan.plan.behaviour.half_close_grace) {
+                    (Closed::Reset, _) => return Poll::Ready(None),
+                    (Closed::Fin, HalfCloseGrace::Always) => Tick::NEVER,
+                    (Closed::Fin, HalfCloseGrace::Within(time)) if time.is_zero() => {
+                        return Poll::Ready(None);
+                    }
+                    (Closed::Fin, HalfCloseGrace::Within(time)) => clock::now() + time,
+                };
+                grace = Some(Deadline::at(until));
+            }
+            match &mut grace {
+                Some(deadline) => Pin::new(deadline).poll(cx).map(|()| None),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+/// Whether content was announced that did not come with the head.
+fn content_is_missing(kind: crate::http::h1::BodyKind, came: usize) -> bool {
+    use crate::http::h1::BodyKind;
+    match kind {
+        BodyKind::None | BodyKind::UntilClose => false,
+        BodyKind::Length(length) => (came as u64) < length,
+        BodyKind::Chunked => came == 0,
+    }
+}
+
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Complete; the connection may go on.
+    KeepAlive,
+    /// Complete, with the end of the connection as its end.
+    Closes,
+}
+
+/// Deadlines of writes.
+#[derive(Clone, Copy)]
+pub struct Write {
+    /// Longest time without progress.
+    pub idle: Duration,
+    /// `write_timeout`.
+    pub total: Option<Tick>,
+}
+
+impl Write {
+    /// When `len` bytes have to be taken.
+    fn deadline(self, len: usize) -> Tick {
+        let steps = u32::try_from(len / WRITE_STEP).unwrap_or(u32::MAX).saturating_add(1);
+        let idle = clock::now() + self.idle.saturating_mul(steps);
+        self.total.map_or(idle, |total| total.min(idle))
+    }
+
+    /// Sends a block.
+    pub async fn block(self, send: &mut SendHalf, block: Block) -> Result<(), CloseReason> {
+        let until = self.deadline(block.len());
+        match timer::timeout_at(until, send.send(block)).await {
+            Ok((Ok(()), _)) => Ok(()),
+            Ok((Err(_), _)) => Err(CloseReason::ClientAbort),
+            Err(_) => Err(CloseReason::WriteTimeout),
+        }
+    }
+
+    async fn message(self, send: &mut SendHalf, message: Message) -> Result<Sent, CloseReason> {
+        match message {
+            Message::Block(block) => self.block(send, block).await?,
+            Message::List(list) => {
+                let until = self.deadline(list.len());
+                match timer::timeout_at(until, send.send_list(list)).await {
+                    Ok((Ok(()), _)) => {}
+                    Ok((Err(_), _)) => return Err(CloseReason::ClientAbort),
+                    Err(_) => return Err(CloseReason::WriteTimeout),
+                }
+            }
+        }
+        Ok(Sent::KeepAlive)
+    }
+}

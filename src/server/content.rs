@@ -1,0 +1,277 @@
+//! The content of a client's request: read from what came with the head, then from the connection;
+//! framing removed, pace watched. Source: docs/reference/hardening.md sections 1, A7, A9 to A12.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::config::model::Limits;
+use crate::http::h1::{BodyKind, Decoder, InPlace};
+use crate::net::clock::{self, Tick};
+use crate::net::pump::Slot;
+use crate::net::{Block, timer};
+use crate::upstream::{BodyError, BodySource};
+
+/// The minimum rate is an average over this long.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// Reads one request's content.
+pub struct Content<'a> {
+    /// The block that holds the head, and whatever came with it.
+    input: &'a [u8],
+    at: usize,
+    slot: &'a Slot,
+    framing: Framing,
+    pace: Pace,
+    received: u64,
+}
+
+enum Framing {
+    Ended,
+    Length(u64),
+    Chunked(Box<Decoder>),
+    /// Broken or left: nothing more can be read.
+    Failed(BodyError),
+}
+
+struct Pace {
+    idle: Duration,
+    rate_min: u64,
+    deadline: timer::Deadline,
+    window_from: Tick,
+    window_bytes: u64,
+    /// `read_timeout`.
+    total: Option<Tick>,
+}
+
+impl<'a> Content<'a> {
+    /// The content that begins at `at` of `input`.
+    pub fn new(
+        kind: BodyKind,
+        input: &'a [u8],
+        at: usize,
+        slot: &'a Slot,
+        limits: &Limits,
+        total: Option<Tick>,
+    ) -> Content<'a> {
+        let framing = match kind {
+            BodyKind::None | BodyKind::Length(0) | BodyKind::UntilClose => Framing::Ended,
+            BodyKind::Length(length) => Framing::Length(length),
+            BodyKind::Chunked => Framing::Chunked(Box::default()),
+        };
+        Content {
+            input,
+            at,
+            slot,
+            framing,
+            pace: Pace {
+                idle: limits.body_idle,
+                rate_min: u64::from(limits.body_rate_min),
+                deadline: timer::Deadline::never(),
+                window_from: Tick::NEVER,
+                window_bytes: 0,
+                total,
+            },
+            received: 0,
+        }
+    }
+
+    /// Whether all of it was read, so that the next request can follow.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.framing, Framing::Ended)
+    }
+
+    /// Bytes of the head's block that belong to this request.
+    pub fn consumed(&self) -> usize {
+        self.at
+    }
+
+    /// Collects it all, at most `max` bytes.
+    pub async fn collect(&mut self, max: usize) -> Result<Block, BodyError> {
+        if let Framing::Length(length) = self.framing
+            && length > max as u64
+        {
+            return Err(BodyError::TooLarge);
+        }
+        let mut all = Block::empty();
+        while let Some(piece) = std::future::poll_fn(|cx| self.poll_next(cx)).await? {
+            if all.len() + piece.len() > max {
+                return Err(BodyError::TooLarge);
+            }
+            if all.is_empty() {
+                all = piece;
+            } else {
+                all.reserve(piece.len());
+                all.extend_from_slice(&piece);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Reads what nobody wants, so that the connection can be used again: at most `bytes` within
+    /// `time`. `false`: the connection has to close.
+    pub async fn drain(&mut self, bytes: u64, time: Duration) -> bool {
+        if let Framing::Length(length) = self.framing
+            && length > bytes
+        {
+            return false;
+        }
+        let from = self.received;
+        let until = clock::now() + time;
+        let drained = timer::timeout_at(until, async {
+            loop {
+                match std::future::poll_fn(|cx| self.poll_next(cx)).await {
+                    Ok(None) => return true,
+                    Ok(Some(_)) if self.received - from <= bytes => {}
+                    Ok(Some(_)) | Err(_) => return false,
+                }
+            }
+        });
+        drained.await.unwrap_or(false)
+    }
+
+    /// Takes the framing off a block that was just received; what follows the content goes back.
+    fn unframe(&mut self, mut block: Block) -> Result<Option<Block>, BodyError> {
+        let end = match &mut self.framing {
+            Framing::Ended | Framing::Failed(_) => 0,
+            Framing::Length(left) => {
+                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(block.len());
+                *left -= take as u64;
+                if *left == 0 {
+                    self.framing = Framing::Ended;
+                }
+                take
+            }
+            Framing::Chunked(decoder) => match decoder.decode_in_place(&mut block, 0) {
+                Ok(InPlace::NeedMore) => block.len(),
+                Ok(InPlace::End { content_end }) => {
+                    self.framing = Framing::Ended;
+                    content_end
+                }
+                Err(_) => return Err(BodyError::Malformed),
+            },
+        };
+        if block.len() > end {
+            self.slot.put_back(Block::copy_of(&block[end..]));
+            block.truncate(end);
+        }
+        self.received += end as u64;
+        Ok((end > 0).then_some(block))
+    }
+
+    /// The content that came with the head. The surplus stays where it is.
+    fn from_input(&mut self) -> Result<Option<Block>, BodyError> {
+        let rest = self.input.get(self.at..).unwrap_or_default();
+        let mut block = Block::copy_of(rest);
+        let (used, end) = match &mut self.framing {
+            Framing::Ended | Framing::Failed(_) => (0, 0),
+            Framing::Length(left) => {
+                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(block.len());
+                *left -= take as u64;
+                if *left == 0 {
+                    self.framing = Framing::Ended;
+                }
+                (take, take)
+            }
+            Framing::Chunked(decoder) => match decoder.decode_in_place(&mut block, 0) {
+                Ok(InPlace::NeedMore) => (rest.len(), block.len()),
+                Ok(InPlace::End { content_end }) => {
+                    self.framing = Framing::Ended;
+                    let surplus = block.len() - content_end;
+                    (rest.len() - surplus, content_end)
+                }
+                Err(_) => return Err(BodyError::Malformed),
+            },
+        };
+        self.at += used;
+        block.truncate(end);
+        self.received += end as u64;
+        Ok((end > 0).then_some(block))
+    }
+
+    fn poll_pace(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let pace = &mut self.pace;
+        if pace.deadline.when() == Tick::NEVER {
+            let now = clock::now();
+            if pace.window_from == Tick::NEVER {
+                pace.window_from = now;
+            }
+            pace.deadline.reset(pace.next(now));
+        }
+        match std::future::Future::poll(Pin::new(&mut pace.deadline), cx) {
+            Poll::Ready(()) => Poll::Ready(BodyError::TooSlow),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Pace {
+    fn next(&self, now: Tick) -> Tick {
+        let mut next = now + self.idle;
+        if self.rate_min > 0 {
+            next = next.min(self.window_from + RATE_WINDOW);
+        }
+        self.total.map_or(next, |total| next.min(total))
+    }
+
+    /// Notes progress; `false` when it is too slow.
+    fn progressed(&mut self, bytes: usize) -> bool {
+        let now = clock::now();
+        if self.window_from == Tick::NEVER {
+            self.window_from = now;
+        }
+        self.window_bytes += bytes as u64;
+        let in_window = now.since(self.window_from);
+        if in_window >= RATE_WINDOW {
+            let is_fast = self.window_bytes >= self.rate_min * in_window.as_secs().max(1);
+            self.window_from = now;
+            self.window_bytes = 0;
+            if !is_fast {
+                return false;
+            }
+        }
+        if self.total.is_some_and(|total| now >= total) {
+            return false;
+        }
+        self.deadline.reset(Tick::NEVER);
+        true
+    }
+}
+
+impl BodySource for Content<'_> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Block>, BodyError>> {
+        loop {
+            match self.framing {
+                Framing::Ended => return Poll::Ready(Ok(None)),
+                Framing::Failed(error) => return Poll::Ready(Err(error)),
+                Framing::Length(_) | Framing::Chunked(_) => {}
+            }
+            let piece = if self.at < self.input.len() {
+                self.from_input()
+            } else {
+                match self.slot.poll_block(cx) {
+                    Poll::Pending => match self.poll_pace(cx) {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(error) => Err(error),
+                    },
+                    Poll::Ready(Err(_)) => Err(BodyError::ClientLeft),
+                    Poll::Ready(Ok(block)) => {
+                        if self.pace.progressed(block.len()) {
+                            self.unframe(block)
+                        } else {
+                            Err(BodyError::TooSlow)
+                        }
+                    }
+                }
+            };
+            match piece {
+                Ok(None) => {}
+                Ok(Some(block)) => return Poll::Ready(Ok(Some(block))),
+                Err(error) => {
+                    self.framing = Framing::Failed(error);
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! A `no-op` answer on its way: head, then each piece as it comes, no more than one piece ahead of
+//! the client. An idle deadline watches each step; a cut response never ends cleanly.
+//! Source: docs/reference/lura-core.md 5.4; design: differences, row 10.
+
+use std::time::Duration;
+
+use super::connection::{CloseReason, Sent, Write};
+use super::exchange::StreamReply;
+use crate::http::h1::encode;
+use crate::net::pump::Slot;
+use crate::net::{Block, SendHalf, clock, timer};
+use crate::plan::Plan;
+use crate::proxy::render::{self, Frame, StreamFraming};
+use crate::proxy::{Bounds, Core, Gunzip};
+use crate::telemetry::names::Count;
+use crate::upstream::CallError;
+
+/// A first piece up to this size goes out with the head.
+const JOINED_MAX: usize = 14 * 1024;
+
+/// Decoded output between two sends.
+const INFLATED: usize = 64 * 1024;
+
+/// What a stream needs of its connection.
+pub struct Setting<'a> {
+    /// This core.
+    pub core: &'a Core,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// How the answer is framed.
+    pub frame: Frame,
+    /// Deadlines of writes.
+    pub write: Write,
+    /// Longest pause of the backend.
+    pub idle: Duration,
+    /// Tells of a client that left while nothing is written.
+    pub slot: &'a Slot,
+}
+
+/// Sends it all.
+pub async fn send(
+    setting: Setting<'_>,
+    reply: StreamReply,
+    send: &mut SendHalf,
+) -> Result<Sent, CloseReason> {
+    let StreamReply { streamed, edits } = reply;
+    let mut response = streamed.response;
+    let mut out = Block::medium();
+    let framing = render::stream_head(
+        setting.core,
+        &setting.plan.banner,
+        response.head(),
+        response.head_bytes(),
+        streamed.inflates,
+        &edits,
+        setting.frame,
+        &mut out,
+    );
+    let cells = &setting.core.cells;
+    let mut writer = Writer { setting: &setting, send, framing, sent: 0 };
+    if framing == StreamFraming::None {
+        writer.put(out).await?;
+        cells.count(Count::ClientSent, writer.sent);
+        crate::proxy::discard(response);
+        return Ok(Sent::KeepAlive);
+    }
+    let mut inflate = streamed.inflates.then(Gunzip::new);
+    let bounds = Bounds {
+        max: usize::MAX,
+        ratio: setting.plan.limits.inflate_ratio as usize,
+    };
+    // What came with the head goes out with ours.
+    if inflate.is_none() && response.has_surplus(JOINED_MAX) {
+        let from = out.len();
+        let room = writer.begin_chunk(&mut out);
+        if response.append_surplus(&mut out).is_err() {
+            out.truncate(from);
+            writer.put(out).await?;
+            return Err(CloseReason::Broken);
+        }
+        writer.end_chunk(&mut out, from, room);
+    }
+    let mut pending = Some(out);
+    if !response.is_ended()
+        && let Some(head) = pending.take()
+    {
+        writer.put(head).await?;
+    }
+    while !response.is_ended() {
+        let piece = match next(&setting, &mut response).await {
+            Ok(Some((block, range))) => (block, range),
+            Ok(None) => break,
+            Err(reason) => return Err(reason),
+        };
+        match &mut inflate {
+            None => writer.piece(piece.0, piece.1).await?,
+            Some(inflate) => {
+                let coded = &piece.0[piece.1];
+                let mut used = 0;
+                while used < coded.len() {
+                    let mut plain = Block::large();
+                    match inflate.step(&coded[used..], &mut plain, INFLATED, bounds) {
+                        Ok(n) => used += n,
+                        Err(_) => return Err(CloseReason::Broken),
+                    }
+                    plain.settle();
+                    let range = 0..plain.len();
+                    if !range.is_empty() {
+                        writer.piece(plain, range).await?;
+                    }
+                }
+            }
+        }
+    }
+    if inflate.is_some_and(|inflate| !inflate.is_complete()) {
+        return Err(CloseReason::Broken);
+    }
+    let mut last = pending.unwrap_or_default();
+    if framing == StreamFraming::Chunked {
+        response.write_last_chunk(&mut last);
+    }
+    if !last.is_empty() {
+        writer.put(last).await?;
+    }
+    cells.count(Count::ClientSent, writer.sent);
+    Ok(if framing == StreamFraming::Close { Sent::Closes } else { Sent::KeepAlive })
+}
+
+/// The backend's next piece, unless it pauses too long or the client leaves.
+async fn next(
+    setting: &Setting<'_>,
+    response: &mut crate::upstream::Response,
+) -> Result<Option<(Block, std::ops::Range<usize>)>, CloseReason> {
+    use crate::net::pump::Closed;
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+    use std::task::Poll;
+    let until = clock::now() + setting.idle;
+    let mut next = pin!(response.next());
+    let mut closed = pin!(setting.slot.wait_closed());
+    let step = poll_fn(|cx| {
+        if let Poll::Ready(piece) = next.as_mut().poll(cx) {
+            return Poll::Ready(Some(piece));
+        }
+        // A client that only ended its own side may still read.
+        match closed.as_mut().poll(cx) {
+            Poll::Ready(Closed::Reset) => Poll::Ready(None),
+            Poll::Ready(Closed::Fin) | Poll::Pending => Poll::Pending,
+        }
+    });
+    match timer::timeout_at(until, step).await {
+        Ok(Some(Ok(piece))) => Ok(piece),
+        Ok(Some(Err(error))) => {
+            debug_assert!(error != CallError::NoHosts);
+            Err(CloseReason::Broken)
+        }
+        Ok(None) => Err(CloseReason::ClientAbort),
+        Err(_) => Err(CloseReason::Broken),
+    }
+}
+
+struct Writer<'a, 'b> {
+    setting: &'a Setting<'b>,
+    send: &'a mut SendHalf,
+    framing: StreamFraming,
+    sent: u64,
+}
+
+/// Hex digits of a chunk's size when it is written before its content: up to 64 KiB.
+const SIZE_DIGITS: usize = 4;
+
+impl Writer<'_, '_> {
+    async fn put(&mut self, mut block: Block) -> Result<(), CloseReason> {
+        block.settle();
+        self.sent += block.len() as u64;
+        self.setting.write.block(self.send, block).await
+    }
+
+    /// Room for a chunk's size line; what follows is its content.
+    fn begin_chunk(&self, out: &mut Vec<u8>) -> usize {
+        if self.framing != StreamFraming::Chunked {
+            return 0;
+        }
+        out.extend_from_slice(&[b'0'; SIZE_DIGITS]);
+        out.extend_from_slice(b"\r\n");
+        SIZE_DIGITS
+    }
+
+    /// Fills the size in, or takes the line back where the chunk is empty.
+    fn end_chunk(&self, out: &mut Vec<u8>, from: usize, room: usize) {
+        if room == 0 {
+            return;
+        }
+        let len = out.len() - from - room - 2;
+        if len == 0 {
+            out.truncate(from);
+            return;
+        }
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        for (at, digit) in out[from..from + room].iter_mut().rev().enumerate() {
+            *digit = HEX[len >> (4 * at) & 0xf];
+        }
+        encode::chunk_end(out);
+    }
+
+    async fn piece(
+        &mut self,
+        block: Block,
+        range: std::ops::Range<usize>,
+    ) -> Result<(), CloseReason> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        if self.framing == StreamFraming::Chunked {
+            let mut framed = Block::with_capacity(range.len() + 32);
+            encode::chunk(&mut framed, &block[range]);
+            return self.put(framed).await;
+        }
+        if range == (0..block.len()) {
+            return self.put(block).await;
+        }
+        let copy = Block::copy_of(&block[range]);
+        self.put(copy).await
+    }
+}
