@@ -15,7 +15,13 @@ pub mod node;
 pub mod overrides;
 pub mod path;
 pub mod read;
+pub mod render;
 pub mod size;
 pub mod source;
 pub mod syntax;
 pub mod url_template;
+
+#[cfg(test)]
+mod accepted;
+#[cfg(test)]
+mod recorded;
