@@ -5,6 +5,7 @@
 
 pub mod diagnostic;
 pub mod duration;
+pub mod fuzz;
 pub mod host;
 mod json_text;
 pub mod known;

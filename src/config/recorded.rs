@@ -323,14 +323,12 @@ const REFUSED: &[(&str, &str)] = &[
   {"endpoint": "/a", "backend": [{"url_pattern": "/b", "host": ["http://127.0.0.1:18481"]}]}
 ]}"##,
     ),
-    (
-        "70-refused-broken-json",
-        r##"{"version": 3, "endpoints": ["##,
-    ),
+    ("70-refused-broken-json", r##"{"version": 3, "endpoints": ["##),
 ];
 
 fn verdict(text: &str) -> (bool, String) {
-    let loaded = load(&|_| Err(String::new()), "case.json", text.as_bytes(), &[], &Options::default());
+    let loaded =
+        load(&|_| Err(String::new()), "case.json", text.as_bytes(), &[], &Options::default());
     (loaded.service.is_some(), render::plain(&loaded.diagnostics, &loaded.sources))
 }
 

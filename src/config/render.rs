@@ -3,6 +3,7 @@
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 use super::source::{Sources, Span};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// A line longer than this is not shown: a file without line breaks would print itself whole.
@@ -18,7 +19,8 @@ pub fn plain(found: &Diagnostics, sources: &Sources) -> String {
     out
 }
 
-fn plain_line(problem: &Diagnostic, sources: &Sources, out: &mut String) {
+fn plain_line(problem: &Diagnostic, sources: &Sources, line: &mut String) {
+    let mut out = String::new();
     let _ = write!(
         out,
         "{}: {}: {}",
@@ -38,7 +40,25 @@ fn plain_line(problem: &Diagnostic, sources: &Sources, out: &mut String) {
     if let Some(help) = &problem.help {
         let _ = write!(out, "; {help}");
     }
-    out.push('\n');
+    line.push_str(&visible(&out));
+    line.push('\n');
+}
+
+/// Messages repeat what a file says: control characters would break the line, or play tricks with
+/// the terminal that shows it.
+fn visible(text: &str) -> Cow<'_, str> {
+    let hidden = |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        match hidden(letter) {
+            true => shown.extend(letter.escape_default()),
+            false => shown.push(letter),
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// The problem and the lines of the file that it is about, coloured for a terminal when asked.
@@ -57,7 +77,8 @@ pub fn snippets(found: &Diagnostics, sources: &Sources, colour: bool) -> String 
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut group = Group::with_title(level.primary_title(title(problem)));
+        let mut group =
+            Group::with_title(level.primary_title(visible(&title(problem)).into_owned()));
         for (index, window) in windows.iter().enumerate() {
             group = group.element(window.snippet(index, problem));
         }
@@ -70,13 +91,14 @@ pub fn snippets(found: &Diagnostics, sources: &Sources, colour: bool) -> String 
 
 fn notes<'a>(mut group: Group<'a>, problem: &'a Diagnostic) -> Group<'a> {
     if let Some(nearest) = &problem.nearest {
-        group = group.element(Level::HELP.message(format!("did you mean \"{nearest}\"?")));
+        group =
+            group.element(Level::HELP.message(format!("did you mean \"{}\"?", visible(nearest))));
     }
     if let Some(allowed) = &problem.allowed {
-        group = group.element(Level::NOTE.with_name("allowed").message(allowed.as_str()));
+        group = group.element(Level::NOTE.with_name("allowed").message(visible(allowed)));
     }
     if let Some(help) = &problem.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(visible(help)));
     }
     group
 }
@@ -114,7 +136,7 @@ impl<'a> Window<'a> {
         let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
         let mut annotation = kind.span(self.from..self.to);
         if let Some((_, words)) = index.checked_sub(1).and_then(|at| problem.also.get(at)) {
-            annotation = annotation.label(words.as_str());
+            annotation = annotation.label(visible(words));
         }
         Snippet::source(self.text).line_start(self.line).path(self.name).annotation(annotation)
     }
