@@ -5,6 +5,7 @@
 
 pub mod diagnostic;
 pub mod duration;
+pub mod fuzz;
 pub mod host;
 mod json_text;
 pub mod known;
@@ -15,7 +16,13 @@ pub mod node;
 pub mod overrides;
 pub mod path;
 pub mod read;
+pub mod render;
 pub mod size;
 pub mod source;
 pub mod syntax;
 pub mod url_template;
+
+#[cfg(test)]
+mod accepted;
+#[cfg(test)]
+mod recorded;

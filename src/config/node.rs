@@ -83,9 +83,16 @@ struct Item {
 }
 
 /// The arena. Grows only; nodes are never moved.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Tree {
     items: Vec<Item>,
+}
+
+impl std::fmt::Debug for Tree {
+    /// Not the whole file: a model is printed with its tree.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tree({} nodes)", self.items.len())
+    }
 }
 
 impl Tree {

@@ -56,8 +56,14 @@ pub fn is_off(node: Node<'_>) -> bool {
     }
 }
 
-fn has_disabled(tls: Node<'_>) -> bool {
-    tls.get("disabled").is_some_and(|node| !is_off(node))
+/// TLS objects act by being there, even when empty; `tls` may say of itself that it is off.
+fn is_inert(node: Node<'_>, key: &str) -> bool {
+    match key {
+        "tls" | "client_tls" => {
+            node.is_null() || node.get("disabled").is_some_and(|disabled| !is_off(disabled))
+        }
+        _ => is_off(node),
+    }
 }
 
 /// Holds every key of a table against the known ones.
@@ -70,8 +76,7 @@ pub fn check_keys(table: Node<'_>, scope: Scope, found: &mut Diagnostics) {
             .find(|row| row.key == key)
             .or_else(|| known.iter().find(|row| same_letters(row.key, key)));
         match row {
-            // `tls` may say of itself that it is off.
-            Some(row) if scope == Scope::Root && row.key == "tls" && has_disabled(child) => {}
+            Some(row) if is_inert(child, row.key) => {}
             Some(row) => tell(child, row.key, row.class, row.does, found),
             None if is_comment(key) => {}
             None => {
@@ -105,6 +110,7 @@ pub fn check_namespaces(extra: Node<'_>, level: Level, also: &[String], found: &
             found.doubt_at_key(child, "unknown namespace, ignored").nearest(near);
             continue;
         };
+        // A namespace acts by being there: `"security/cors": {}` opens the gateway to browsers.
         if row.levels.contains(&level) {
             tell(child, row.alias, row.class, row.does, found);
         } else if row.class == Class::RefusedUntilBuilt {
@@ -123,14 +129,13 @@ pub fn check_namespaces(extra: Node<'_>, level: Level, also: &[String], found: &
 fn tell(node: Node<'_>, key: &str, class: Class, does: &str, found: &mut Diagnostics) {
     match class {
         Class::Acts | Class::Comment => {}
-        _ if is_off(node) => {}
         Class::RefusedUntilBuilt => {
             found
                 .error_at_key(node, format!("{key} {does}: this version cannot do that yet"))
                 .help("refused rather than ignored, since it protects or changes traffic");
         }
         Class::WarnedAbout => {
-            found.warn_at_key(node, format!("{key} {does}: ignored by this version"));
+            found.warn_at_key(node, format!("{key} {does}: ignored"));
         }
     }
 }
@@ -152,15 +157,16 @@ mod tests {
         assert_eq!(
             checked(
                 Scope::Root,
-                r##"{"Port": 1, "$schema": 1, "_x": 1, "#y": 1, "@z": 1, "sequential_start": false, "tls": {}}"##
+                r##"{"Port": 1, "$schema": 1, "_x": 1, "#y": 1, "@z": 1, "sequential_start": false, "tls": {"disabled": true}}"##
             ),
             Vec::<String>::new()
         );
         assert_eq!(
-            checked(Scope::Root, r#"{"use_h2c": true, "prot": 8080}"#),
+            checked(Scope::Root, r#"{"use_h2c": true, "prot": 8080, "tls": {}}"#),
             [
                 "Error use_h2c use_h2c serves HTTP/2 without TLS: this version cannot do that yet",
-                "Warning prot unknown key, ignored"
+                "Warning prot unknown key, ignored",
+                "Error tls tls serves TLS: this version cannot do that yet"
             ]
         );
     }

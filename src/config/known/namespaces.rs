@@ -171,8 +171,8 @@ const NAMESPACES: &[Namespace] = &[
     row("ai/mcp", "", SE, Refused, "serves MCP"),
 
     row("redis", "", S, Warned, "names pools for other namespaces"),
-    row("documentation/openapi", "", SE, Warned, "documents"),
-    row("documentation/postman", "", SE, Warned, "documents"),
+    row("documentation/openapi", "", SE, Warned, "documents the API"),
+    row("documentation/postman", "", SE, Warned, "documents the API"),
     row("telemetry/gelf", "github_com/devopsfaith/krakend-gelf", S, Warned, "sends logs"),
     row("telemetry/logstash", "github_com/devopsfaith/krakend-logstash", S, Warned, "changes log lines"),
     row("telemetry/metrics", "github_com/devopsfaith/krakend-metrics", S, Warned, "collects metrics"),

@@ -83,8 +83,14 @@ impl OutputEncoding {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, encoding)| *encoding)
     }
 
-    /// Told once for each place that names it: `node` is the endpoint's key or the service's.
-    pub(super) fn check(node: Node<'_>, name: &str, found: &mut Diagnostics) {
+    /// Told once for each place that names it: `node` is the endpoint's key or the service's, whose
+    /// fall-back depends on the endpoint (`None`).
+    pub(super) fn check(
+        node: Node<'_>,
+        name: &str,
+        instead: Option<OutputEncoding>,
+        found: &mut Diagnostics,
+    ) {
         if name.is_empty() || Self::named(name).is_some() {
             return;
         }
@@ -93,10 +99,11 @@ impl OutputEncoding {
             let words = "is an encoding that this version cannot write yet";
             found.refuse(node, words, &names.join(", "));
         } else {
-            let words = format!("{} is not an output encoding, json is used", node.shown());
-            found.doubt(node, words).nearest(nearest(name, names)).allowed(names.join(", ")).help(
-                "with one backend whose encoding has a name that can be written, that is used",
-            );
+            let instead = instead.unwrap_or_default();
+            let known = Self::NAMES.iter().find(|(_, encoding)| *encoding == instead);
+            let instead = known.map_or("json", |(name, _)| name);
+            let words = format!("{} is not an output encoding, {instead} is used", node.shown());
+            found.doubt(node, words).nearest(nearest(name, names)).allowed(names.join(", "));
         }
     }
 

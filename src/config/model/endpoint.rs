@@ -125,11 +125,8 @@ impl Endpoint {
             behaviour = behaviour.read(block, reading.found);
         }
         let written_output: Option<String> = node.field("output_encoding", reading.found);
-        let output = written_output.as_deref().filter(|name| !name.is_empty());
-        if let (Some(name), Some(at)) = (output, node.get("output_encoding")) {
-            OutputEncoding::check(at, name, reading.found);
-        }
-        let output = OutputEncoding::named(output.unwrap_or(match from.output_encoding {
+        let own_output = written_output.as_deref().filter(|name| !name.is_empty());
+        let output = OutputEncoding::named(own_output.unwrap_or(match from.output_encoding {
             "" => "json",
             name => name,
         }));
@@ -156,6 +153,9 @@ impl Endpoint {
             _ => None,
         };
         let output_encoding = output.unwrap_or(OutputEncoding::fall_back(only_encoding));
+        if let (Some(name), Some(at)) = (own_output, node.get("output_encoding")) {
+            OutputEncoding::check(at, name, Some(output_encoding), reading.found);
+        }
         let (input_headers, input_query_strings) = (
             Names::endpoint_headers(node, reading.found),
             Names::endpoint_query(node, reading.found),

@@ -120,7 +120,7 @@ impl Service {
         let hosts: Vec<_> = written.iter().filter_map(|node| Host::cleaned(*node, found)).collect();
         let output: String = root.field("output_encoding", found).unwrap_or_default();
         if let Some(node) = root.get("output_encoding") {
-            OutputEncoding::check(node, &output, found);
+            OutputEncoding::check(node, &output, None, found);
         }
         let inherited = Inherited {
             timeout,
