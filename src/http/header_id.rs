@@ -77,12 +77,27 @@ impl HeaderId {
         let mut at = FIRST[slot(name)];
         // A chain holds one name, rarely two: see `chains_are_short`.
         while let Some(known) = NAMES.get(usize::from(at)) {
-            if known.as_bytes().eq_ignore_ascii_case(name) {
+            if same_name(known.as_bytes(), name) {
                 return IDS[usize::from(at)];
             }
             at = NEXT[usize::from(at)];
         }
         HeaderId::Other
+    }
+
+    /// The id that a name has once its `_` are read as `-`, as CGI-like backends do: the alias under
+    /// which `X_Forwarded_For` would pass a gateway (docs/reference/hardening.md C3). `None` for a
+    /// name without `_` and for one that is no alias.
+    pub fn aliased(name: &[u8]) -> Option<HeaderId> {
+        let mut dashed = [0; ALIAS_MAX];
+        let dashed = dashed.get_mut(..name.len())?;
+        if !name.contains(&b'_') {
+            return None;
+        }
+        for (dashed, byte) in dashed.iter_mut().zip(name) {
+            *dashed = if *byte == b'_' { b'-' } else { *byte };
+        }
+        Some(HeaderId::of(dashed)).filter(|id| *id != HeaderId::Other)
     }
 
     /// The name in Go's canonical form (`Etag`, `Www-Authenticate`); empty for `Other`.
@@ -96,6 +111,47 @@ impl HeaderId {
         IDS.iter().copied()
     }
 }
+
+/// `eq_ignore_ascii_case` for a known name, a word at a time: this runs for each field.
+#[inline]
+fn same_name(known: &[u8], name: &[u8]) -> bool {
+    if known.len() != name.len() {
+        return false;
+    }
+    // The last word overlaps the one before, so that no rest is left.
+    if let Some((known_last, name_last)) = known.last_chunk::<8>().zip(name.last_chunk()) {
+        let (known_words, name_words) = (known.as_chunks::<8>().0, name.as_chunks::<8>().0);
+        let mut words = known_words.iter().zip(name_words);
+        return difference(*known_last, *name_last) == 0
+            && words.all(|(known, name)| difference(*known, *name) == 0);
+    }
+    if let (Some(a), Some(b), Some(c), Some(d)) =
+        (known.first_chunk::<4>(), known.last_chunk::<4>(), name.first_chunk(), name.last_chunk())
+    {
+        return difference(two(a, b), two(c, d)) == 0;
+    }
+    known.eq_ignore_ascii_case(name)
+}
+
+/// Zero where eight bytes are the same but for the case of letters. Known names hold letters, digits
+/// and `-`, of which letters alone have bit 6: only there may bit 5 differ.
+#[inline]
+fn difference(known: [u8; 8], name: [u8; 8]) -> u64 {
+    const BIT_5: u64 = 0x2020_2020_2020_2020;
+    let (known, name) = (u64::from_le_bytes(known), u64::from_le_bytes(name));
+    let letters = (known >> 1) & BIT_5;
+    (known ^ name) & !letters
+}
+
+#[inline]
+fn two(first: &[u8; 4], last: &[u8; 4]) -> [u8; 8] {
+    let [a, b, c, d] = *first;
+    let [e, f, g, h] = *last;
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Longer than any known name.
+const ALIAS_MAX: usize = 64;
 
 /// Ends a chain.
 const END: u8 = u8::MAX;
@@ -172,6 +228,37 @@ mod tests {
         let long = [b"content-length0".as_slice(), &[b'a'; 255]].concat();
         assert_eq!(HeaderId::of(&long), HeaderId::Other);
         assert_eq!(HeaderId::Other.name(), "");
+    }
+
+    /// Each byte of each name, replaced by each other byte, is another name.
+    #[test]
+    fn only_the_case_of_letters_may_differ() {
+        for id in HeaderId::all() {
+            for at in 0..id.name().len() {
+                for byte in 0..=255 {
+                    let mut name = id.name().as_bytes().to_vec();
+                    name[at] = byte;
+                    let same = name.eq_ignore_ascii_case(id.name().as_bytes());
+                    assert_eq!(HeaderId::of(&name) == id, same, "{id:?} {at} {byte}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn aliases() {
+        for (name, expected) in [
+            ("X_Forwarded_For", Some(HeaderId::XForwardedFor)),
+            ("x-forwarded_for", Some(HeaderId::XForwardedFor)),
+            ("CONTENT_LENGTH", Some(HeaderId::ContentLength)),
+            ("X-Forwarded-For", None),
+            ("x_user_id", None),
+            ("", None),
+        ] {
+            assert_eq!(HeaderId::aliased(name.as_bytes()), expected, "{name}");
+        }
+        assert_eq!(HeaderId::aliased(&[b'_'; 65]), None);
+        assert!(HeaderId::all().all(|id| id.name().len() < ALIAS_MAX));
     }
 
     #[test]

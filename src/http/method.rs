@@ -1,4 +1,4 @@
-//! Request methods (RFC 9110 section 9). Names are case-sensitive: `get` is another method than `GET`.
+//! Request methods (RFC 9110 section 9). Names are case-sensitive: `get` is not `GET`.
 
 use super::Span;
 

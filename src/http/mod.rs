@@ -1,6 +1,7 @@
 //! HTTP semantics without I/O: header ids, URI rules, the HTTP/1 codec.
 //! Bytes come in, spans and events go out. No socket, no clock, no log; once warm, no allocation.
-//! Sources: RFC 9110, RFC 9112, docs/reference/hardening.md table A, docs/reference/lura-core.md 2.4–3.3.
+//! Sources: RFC 9110, RFC 9112, docs/reference/hardening.md table A, docs/reference/lura-core.md
+//! 2.4–3.3.
 
 pub mod date;
 pub mod fuzz;

@@ -1,6 +1,8 @@
 //! The field lines of a head as a reusable list of spans, and finding fields in it.
 
 use super::error::HeadError;
+use super::head::HeadLimits;
+use super::lines::line_max;
 use crate::http::{HeaderId, HeaderSet, Span};
 
 /// More field lines than this are refused whatever the configuration says: their slots live on the
@@ -123,6 +125,47 @@ impl Fields {
         self.ids = HeaderSet::EMPTY;
     }
 
+    /// Reads all field lines from `from` on in one pass if they are there, well-formed and within
+    /// the limits; returns the offset after the head. `None` says nothing but that `Lines` has to
+    /// look: it gives the same result where this one gives any (see `fuzz::fuzz_head`).
+    pub(super) fn read_at_once(
+        &mut self,
+        buf: &[u8],
+        from: usize,
+        head_end_max: usize,
+        limits: &HeadLimits,
+    ) -> Option<usize> {
+        // The slots must be filled before use; few heads have more fields.
+        let mut slots = [httparse::EMPTY_HEADER; 32];
+        let section = buf.get(from..buf.len().min(head_end_max))?;
+        let Ok(httparse::Status::Complete((len, parsed))) =
+            httparse::parse_headers(section, &mut slots)
+        else {
+            return None;
+        };
+        let end = from + len;
+        // httparse takes a bare LF for a line end: each line must be followed by another one, or
+        // by the empty one, and end in CRLF.
+        let empty_at = end.checked_sub(2)?;
+        if parsed.len() > limits.fields || !ends_in_crlf(buf, end) {
+            return None;
+        }
+        let base = buf.as_ptr().addr();
+        let mut lines = parsed.iter().map(|header| header.name.as_ptr().addr().wrapping_sub(base));
+        let mut line_at = lines.next().unwrap_or(empty_at);
+        for next_at in lines.chain((!parsed.is_empty()).then_some(empty_at)) {
+            if !ends_in_crlf(buf, next_at) || next_at.wrapping_sub(line_at) > line_max(limits) {
+                return None;
+            }
+            line_at = next_at;
+        }
+        let pushed = self.push_all(buf, parsed);
+        if pushed.is_err() {
+            self.clear();
+        }
+        pushed.ok().map(|()| end)
+    }
+
     /// Reads the field lines `buf[from..to]`: complete, ended by an empty line, `n_lines` of them,
     /// each ended by CRLF and none folded, as `Lines` has seen to.
     pub(super) fn read(
@@ -153,8 +196,13 @@ impl Fields {
             Ok(httparse::Status::Complete((len, parsed))) if len == section.len() => parsed,
             _ => return Err(HeadError::Field),
         };
+        self.push_all(buf, parsed)
+    }
+
+    fn push_all(&mut self, buf: &[u8], parsed: &[httparse::Header<'_>]) -> Result<(), HeadError> {
         let base = buf.as_ptr().addr();
         let span = |part: &[u8]| Span::new(part.as_ptr().addr().wrapping_sub(base), part.len());
+        self.list.reserve(parsed.len());
         for header in parsed {
             let name = header.name.as_bytes();
             let spans = span(name).zip(span(header.value));
@@ -163,6 +211,10 @@ impl Fields {
         }
         Ok(())
     }
+}
+
+fn ends_in_crlf(buf: &[u8], at: usize) -> bool {
+    buf.get(at.wrapping_sub(2)..at) == Some(b"\r\n")
 }
 
 impl<'a> IntoIterator for &'a Fields {

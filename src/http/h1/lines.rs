@@ -16,6 +16,8 @@ pub(super) struct Lines {
     pub fields_at: usize,
     /// How many field lines are complete.
     pub n_fields: usize,
+    /// Whether the fields were tried in one pass, before this walk through their lines.
+    pub tried_at_once: bool,
     /// The start of the line that is not complete yet.
     line_at: usize,
     /// No LF stands before this offset in that line.
@@ -75,10 +77,10 @@ impl Lines {
     pub fn fields(&mut self, buf: &[u8], limits: &HeadLimits) -> Result<Progress, HeadError> {
         let fields_max = limits.fields.min(super::fields::FIELDS_MAX);
         loop {
-            match buf.get(self.line_at..) {
-                Some([b' ' | b'\t', ..]) => return Err(HeadError::Folded),
+            match self.partial(buf, limits) {
+                [b' ' | b'\t', ..] => return Err(HeadError::Folded),
                 // A lone CR at the start of a line never gets better; do not wait for the LF.
-                Some([b'\r', other, ..]) if *other != b'\n' => return Err(HeadError::LineEnd),
+                [b'\r', other, ..] if *other != b'\n' => return Err(HeadError::LineEnd),
                 _ => {}
             }
             let Some(line) = self.line(buf, limits, HeadError::LineTooLong)? else {
@@ -99,9 +101,17 @@ impl Lines {
         self.line_at
     }
 
-    /// The bytes of the line that is not complete yet.
-    pub fn partial<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
-        buf.get(self.line_at..).unwrap_or_default()
+    /// The offset that the end of the head must not exceed.
+    pub fn head_end_max(&self, limits: &HeadLimits) -> usize {
+        self.start.saturating_add(limits.bytes.min(BYTES_MAX))
+    }
+
+    /// What may be looked at from the start of the line that is not complete yet: nothing past a
+    /// limit, else a read that ends there would give another verdict than one that does not.
+    pub fn partial<'b>(&self, buf: &'b [u8], limits: &HeadLimits) -> &'b [u8] {
+        let line_end = self.line_at.saturating_add(line_max(limits));
+        let end = buf.len().min(line_end).min(self.head_end_max(limits));
+        buf.get(self.line_at..end).unwrap_or_default()
     }
 
     #[inline]
@@ -111,9 +121,8 @@ impl Lines {
         limits: &HeadLimits,
         too_long: HeadError,
     ) -> Result<Option<Line>, HeadError> {
-        // A span cannot hold more than 65,535 bytes.
-        let line_end = self.line_at.saturating_add(limits.line.min(usize::from(u16::MAX)));
-        let head_end = self.start.saturating_add(limits.bytes.min(BYTES_MAX));
+        let line_end = self.line_at.saturating_add(line_max(limits));
+        let head_end = self.head_end_max(limits);
         let window_end = buf.len().min(line_end).min(head_end);
         let window = buf.get(self.scan_at..window_end).unwrap_or_default();
         let Some(found) = memchr(b'\n', window) else {
@@ -133,6 +142,11 @@ impl Lines {
         self.scan_at = self.line_at;
         Ok(Some(Line { from, to }))
     }
+}
+
+/// A span cannot hold more than 65,535 bytes.
+pub(super) fn line_max(limits: &HeadLimits) -> usize {
+    limits.line.min(usize::from(u16::MAX))
 }
 
 /// Offsets are `u32`; nobody wants heads of this size anyway.

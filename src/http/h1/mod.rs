@@ -11,6 +11,8 @@ mod host;
 #[cfg(test)]
 mod hostile;
 mod lines;
+#[cfg(test)]
+mod splits;
 mod start_line;
 mod trailers;
 

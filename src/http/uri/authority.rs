@@ -3,6 +3,9 @@
 
 use std::net::Ipv6Addr;
 
+use memchr::memrchr;
+
+use super::percent::is_unreserved;
 use super::target::Scheme;
 
 /// Whether the text is `name`, `name:port`, `[v6]` or `[v6]:port` with a port of 1–65535.
@@ -13,7 +16,7 @@ pub fn is_authority(text: &[u8]) -> bool {
 
 /// Splits at the colon before the port; colons inside brackets do not count.
 pub fn split_port(text: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let Some(colon) = text.iter().rposition(|byte| *byte == b':') else { return (text, None) };
+    let Some(colon) = memrchr(b':', text) else { return (text, None) };
     if text.get(colon..).is_some_and(|tail| tail.contains(&b']')) {
         return (text, None);
     }
@@ -51,7 +54,7 @@ fn is_host(host: &[u8]) -> bool {
             std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
         }
         [] => false,
-        _ => host.len() <= HOST_MAX && host.iter().all(|byte| is_name_byte(*byte)),
+        _ => host.len() <= HOST_MAX && host.iter().all(|byte| NAME[usize::from(*byte)]),
     }
 }
 
@@ -59,9 +62,15 @@ fn is_host(host: &[u8]) -> bool {
 const HOST_MAX: usize = 255;
 
 /// Letters, digits, `-`, `.`, `~`, and `_`, which container names use.
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
+const NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_unreserved(byte as u8);
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
