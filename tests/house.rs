@@ -170,3 +170,138 @@ fn the_project_speaks_of_itself_alone() {
     }
     assert!(wrong.is_empty(), "a path of one machine: {wrong:#?}");
 }
+
+/// The text of all manual pages, lower floors of `docs/` too.
+fn manual() -> String {
+    fn walk(directory: &Path, found: &mut String) {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            // The specifications that the behaviour was taken from are no manual of ours.
+            let is_reference = path.ends_with("docs/reference");
+            if path.is_dir() && !is_reference {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                found.push_str(&fs::read_to_string(&path).unwrap_or_default());
+            }
+        }
+    }
+    let mut found = String::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs"), &mut found);
+    found
+}
+
+fn source(path: &str) -> Option<String> {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()
+}
+
+/// Every string literal of the code in `text` that `wanted` takes.
+fn literals(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    code_lines(code)
+        .flat_map(|(_, line)| line.split('"').skip(1).step_by(2))
+        .filter(|literal| wanted(literal))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A policy that nobody lists does nothing, and nobody would notice.
+#[test]
+fn every_policy_and_protocol_is_listed_and_documented() {
+    let manual = manual();
+    let mut wrong = Vec::new();
+    for floor in ["src/policy", "src/protocol"] {
+        let list = source(&format!("{floor}/mod.rs")).unwrap_or_default();
+        for path in rust_files(floor) {
+            let name = relative(&path);
+            let inside = name.trim_start_matches(floor).trim_start_matches('/');
+            let module = inside.split(['/', '.']).next().unwrap_or_default();
+            if module == "mod" {
+                continue;
+            }
+            if !list.contains(&format!("mod {module};")) {
+                wrong.push(format!("{name}: not declared in {floor}/mod.rs"));
+            }
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            if text.contains("Registration::new(") {
+                if !list.contains(&format!("{module}::POLICY")) {
+                    wrong.push(format!("{name}: its POLICY is not in the list of {floor}/mod.rs"));
+                }
+                let namespace = text
+                    .split("Registration::new(")
+                    .nth(1)
+                    .and_then(|rest| rest.split('"').nth(1))
+                    .unwrap_or_default();
+                if !manual.contains(namespace) {
+                    wrong.push(format!("{name}: no page of docs/ mentions `{namespace}`"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_metric_is_in_the_manual() {
+    let Some(names) = source("src/telemetry/names.rs") else { return };
+    let manual = manual();
+    let is_metric = |literal: &str| {
+        let ours = ["ringway_", "krakend_", "http_"].iter().any(|p| literal.starts_with(p));
+        ours && literal
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || b"_0123456789".contains(&byte))
+    };
+    let wrong: Vec<_> =
+        literals(&names, is_metric).into_iter().filter(|name| !manual.contains(name)).collect();
+    assert!(wrong.is_empty(), "metrics that no page of docs/ mentions: {wrong:#?}");
+}
+
+/// The manual shows each key that acts: its table is made from, or held against, the one table of
+/// keys in `config/`.
+#[test]
+fn every_key_is_in_the_manual() {
+    let page = ["docs/reference-keys.md", "docs/keys.md", "docs/configuration.md"]
+        .iter()
+        .find_map(|page| source(page));
+    let Some(page) = page else { return };
+    let mut wrong = Vec::new();
+    for path in rust_files("src/config/known") {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let is_key = |literal: &str| {
+            !literal.is_empty()
+                && literal.bytes().all(|b| b.is_ascii_lowercase() || b"_/-.0123456789".contains(&b))
+                && literal.bytes().any(|b| b.is_ascii_lowercase())
+        };
+        for key in literals(&text, is_key) {
+            if !page.contains(&format!("`{key}`")) {
+                wrong.push(format!("{}: `{key}`", relative(&path)));
+            }
+        }
+    }
+    wrong.dedup();
+    assert!(wrong.is_empty(), "keys that the manual's table does not show:\n{}", wrong.join("\n"));
+}
+
+/// A peer that no list names is never met by the gateway.
+#[test]
+fn every_peer_and_topic_takes_part() {
+    let mut wrong = Vec::new();
+    for (folder, list) in
+        [("tests/peers", "tests/peers/mod.rs"), ("tests/e2e", "tests/e2e/main.rs")]
+    {
+        let list_text = source(list).unwrap_or_default();
+        for path in rust_files(folder) {
+            let name = relative(&path);
+            if name == list || name.trim_start_matches(folder).matches('/').count() > 1 {
+                continue;
+            }
+            let module = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if !list_text.contains(&format!("mod {module};")) {
+                wrong.push(format!("{name} is not in {list}"));
+            }
+            if folder == "tests/peers" && !list_text.contains(&format!("{module}::peers()")) {
+                wrong.push(format!("{name}: its peers are not in the list of {list}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}

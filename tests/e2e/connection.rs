@@ -1,7 +1,7 @@
 //! The client's side of a connection: keep-alive, pipelining, Expect, leaving early.
 
 use crate::both_drivers;
-use crate::support::{PATIENCE, answer, backend, call, echo, gateway, json, ms, until};
+use crate::support::{answer, backend, call, echo, gateway, json, ms, until};
 
 both_drivers! {
     many_requests_on_one_connection,
@@ -165,7 +165,7 @@ fn a_half_close_is_answered_within_the_grace() {
     let mut connection = gw.connect();
     connection.write("GET /slow HTTP/1.1\r\nHost: gw\r\n\r\n").finish();
     slow.wait_abandoned(1);
-    connection.patience(PATIENCE).gone();
+    connection.rest();
 }
 
 fn the_grace_of_a_half_close_is_a_setting() {

@@ -138,8 +138,7 @@ fn interim_responses_and_extra_bytes() {
     let found = connection.send(get("/x"));
     found.status(200).body("abc");
     assert_eq!(found.interim, [103, 100]);
-    connection.patience(ms(100));
-    assert_eq!(connection.rest(), b"surplus");
+    assert_eq!(connection.within(ms(100)), b"surplus");
 }
 
 #[test]

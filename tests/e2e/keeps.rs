@@ -196,10 +196,10 @@ fn keeps_08_parameters_are_named_in_title_case() {
 
 fn keeps_09_merge_at_85_and_calls_at_75_percent() {
     let fast = backend().get("/fast", r#"{"k":"fast","f":1}"#);
-    let late = backend().get("/late", r#"{"k":"late","l":1}"#).after(ms(920));
-    let in_time = backend().get("/in", r#"{"k":"in time","i":1}"#).after(ms(500));
+    let late = backend().get("/late", r#"{"k":"late","l":1}"#).after(ms(1850));
+    let in_time = backend().get("/in", r#"{"k":"in time","i":1}"#).after(ms(1000));
     let gw = gateway()
-        .service("timeout", "1s")
+        .service("timeout", "2s")
         .endpoint("/partial", [&fast, &late])
         .endpoint("/whole", [&in_time, &fast])
         .endpoint("/alone", [&late])

@@ -38,9 +38,13 @@ fn huge(mib: u64) {
     let (mut at, mut wrong, mut charged_most) = (0_u64, 0_u64, 0.0_f64);
     let mut next_sample = 0;
     let found = connection.response_into("GET", &mut |piece| {
-        for byte in piece {
-            wrong += u64::from(*byte != chunk[(at % MIB) as usize]);
-            at += 1;
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let from = (at % MIB) as usize;
+            let n = rest.len().min(chunk.len() - from);
+            wrong += u64::from(rest[..n] != chunk[from..from + n]);
+            at += n as u64;
+            rest = &rest[n..];
         }
         if at >= next_sample {
             next_sample = at + 64 * MIB;

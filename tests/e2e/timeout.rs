@@ -47,7 +47,7 @@ fn the_deadline_counts_for_the_whole_of_a_collected_body() {
 fn a_stream_may_last_longer_than_the_endpoint() {
     // The deadline ends with the response's head; then only silence counts.
     let body = r#"{"long":"stream"}"#;
-    let dripping = backend().get("/d", answer(200).body(body).drip(1, ms(10)));
+    let dripping = backend().get("/d", answer(200).body(body).drip(1, ms(2)));
     let gw = gateway().endpoint("/x", [call(&dripping, "/d")]).timeout(ms(1200)).noop().start();
     gw.get("/x").status(200).body(body);
     let slow = backend().get(

@@ -45,7 +45,9 @@ fn a_connection_that_the_backend_closed_is_not_used() {
         .start();
     for _ in 0..10 {
         gw.get("/a").status(200);
+        until("the backend closed it", || peer.open_connections() == 0);
         gw.post("/a", "x").status(200);
+        until("the backend closed it", || peer.open_connections() == 0);
     }
     assert_eq!(peer.requests().len(), 20);
 }
@@ -100,9 +102,10 @@ fn the_next_host_when_one_does_not_listen() {
     assert!(!one.requests().is_empty() && !two.requests().is_empty(), "both are used");
     let strict = gateway()
         .ringway("next_host", false)
-        .endpoint("/a", [call(&one, "/a").hosts(&[nobody.as_str()])])
+        .endpoint("/a", [call(&one, "/a").hosts(&[&nobody, &one.host()])])
         .start();
-    strict.get("/a").status(500);
+    let codes: Vec<u16> = (0..40).map(|_| strict.get("/a").code).collect();
+    assert!(codes.contains(&500) && codes.contains(&200), "{codes:?}");
 }
 
 fn nobody_listens() {
@@ -123,6 +126,7 @@ fn a_name_is_resolved() {
         .service("timeout", "10s")
         .endpoint("/a", [call_to(&host, "/a")])
         .endpoint("/unknown", [call_to("http://no-such-name.invalid:80", "/a")])
+        .timeout(ms(2000))
         .start();
     for _ in 0..5 {
         gw.get("/a").status(200);
@@ -196,8 +200,10 @@ fn redirects_are_followed_ten_times() {
         .get("/loop", answer(302).header("Location", "/loop"))
         .get("/nowhere", answer(302))
         .on("/end", echo());
-    let elsewhere =
-        backend().get("/there", answer(302).header("Location", &format!("{}/end", peer.host())));
+    let elsewhere = backend().get(
+        "/there",
+        answer(302).header("Location", &format!("http://localhost:{}/end", peer.address.port())),
+    );
     let gw = gateway()
         .error_texts()
         .endpoint("/301", [call(&peer, "/301")])

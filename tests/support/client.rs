@@ -118,9 +118,26 @@ impl Connection {
         );
     }
 
-    /// Everything until the peer closes.
+    /// Everything until the peer ends the connection.
+    #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {
+        loop {
+            match self.incoming.fill() {
+                Ok(0) | Err(Broken::Reset) => return self.incoming.ahead().to_vec(),
+                Ok(_) => {}
+                Err(broken) => panic!(
+                    "the connection does not end: {broken:?}, {}",
+                    escaped(self.incoming.ahead())
+                ),
+            }
+        }
+    }
+
+    /// What comes within this time.
+    pub fn within(&mut self, time: Duration) -> Vec<u8> {
+        self.patience(time);
         while matches!(self.incoming.fill(), Ok(n) if n > 0) {}
+        self.patience(PATIENCE);
         self.incoming.ahead().to_vec()
     }
 
