@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn echo_is_krakends() {
-        let request = b"POST /__echo/p?y=1&y=2 HTTP/1.1\r\nHost: h\r\nx-a: 1\r\nContent-Length: 2\r\n\r\n";
+        let request =
+            b"POST /__echo/p?y=1&y=2 HTTP/1.1\r\nHost: h\r\nx-a: 1\r\nContent-Length: 2\r\n\r\n";
         seen(request, b"{}", |seen| {
             assert_eq!(
                 String::from_utf8_lossy(&echo(seen)),
@@ -176,7 +177,8 @@ mod tests {
 
     #[test]
     fn health_has_the_three_keys() {
-        let text = String::from_utf8(health(1_767_323_045_990_000_000, Duration::from_millis(1230)));
+        let text =
+            String::from_utf8(health(1_767_323_045_990_000_000, Duration::from_millis(1230)));
         let expected = "{\"agents\":{},\"now\":\"2026-01-02 03:04:05.99 +0000 UTC m=+1.230000000\",\
                         \"status\":\"ok\"}";
         assert_eq!(text.as_deref(), Ok(expected));

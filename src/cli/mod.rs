@@ -10,8 +10,12 @@ mod completions;
 mod config_file;
 mod dump;
 mod init;
+mod run;
 mod version;
 
+use crate::config::diagnostic::Diagnostics;
+use crate::config::model::Service;
+use crate::{policy, server};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -22,12 +26,7 @@ const USAGE: u8 = 255;
 /// An API gateway: one declarative file turns many backends into one fast API. Reads KrakenD v3
 /// configurations as they are: JSON, YAML or TOML, by the file's extension.
 #[derive(Parser)]
-#[command(
-    name = "ringway",
-    version,
-    arg_required_else_help = true,
-    max_term_width = 100
-)]
+#[command(name = "ringway", version, arg_required_else_help = true, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -35,6 +34,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Serve a configuration until SIGTERM or SIGINT; SIGHUP reads it again
+    Run(run::Arguments),
     /// Say everything that is wrong with a configuration; refuses exactly what `run` refuses
     #[command(visible_alias = "validate")]
     Check(check::Arguments),
@@ -48,20 +49,27 @@ enum Command {
 
 /// The whole program, with the arguments of the process.
 pub fn main() -> ExitCode {
-    run(std::env::args_os())
+    dispatch(std::env::args_os())
 }
 
-fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
     match arguments.command {
-        Command::Check(arguments) => check::run(&arguments, &|_, _| {}),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments, &verify),
         Command::Init(arguments) => init::run(&arguments),
         Command::Version => version::run(),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
     }
+}
+
+/// Looks as far as `run` will: routes, policies, TLS.
+fn verify(service: &Service, found: &mut Diagnostics) {
+    let workers = server::n_workers(service);
+    let _ = server::prepare(service, policy::REGISTRATIONS, workers, 0, found);
 }
 
 /// Help that was asked for goes to standard output; a mistake is told on both streams.

@@ -113,7 +113,8 @@ fn repaired(value: &[u8], spec: &DecodeSpec, out: &mut Part) -> Result<(), JsonE
     let mut main = std::mem::take(&mut out.repaired_body);
     main.clear();
     repair(value, &mut main);
-    let read = check_len(&main).and_then(|()| read(&main, spec, out).ok_or_else(|| diagnose(&main)));
+    let read =
+        check_len(&main).and_then(|()| read(&main, spec, out).ok_or_else(|| diagnose(&main)));
     out.repaired = true;
     out.repaired_body = main;
     accept(&read?, spec, out)

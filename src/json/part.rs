@@ -206,7 +206,8 @@ impl Part {
                 hint += key + 2 + pieces_len(member.value.of(&self.pieces));
             } else if member.flags.is_raw() {
                 let at = member.key.at as usize;
-                let from = if member.flags.has(Flags::FOLLOWS) { run_end } else { at.saturating_sub(1) };
+                let from =
+                    if member.flags.has(Flags::FOLLOWS) { run_end } else { at.saturating_sub(1) };
                 run_end = member.value.end();
                 hint += run_end - from;
             } else {

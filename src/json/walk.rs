@@ -133,11 +133,8 @@ impl<'w> Walk<'w> {
 
     /// Notes the members that target and filter leave.
     fn selected(&mut self, open: usize) -> Option<usize> {
-        let kind = if self.selection.target.is_empty() {
-            FrameKind::Top
-        } else {
-            FrameKind::Target(0)
-        };
+        let kind =
+            if self.selection.target.is_empty() { FrameKind::Top } else { FrameKind::Target(0) };
         self.part.frames.push(Frame { kind, adjacent: false });
         let mut at = self.scanner.space(open + 1);
         let mut closes = self.scanner.peek(at) == b'}';
@@ -377,9 +374,8 @@ fn last_wins(
         let (earlier, later) = members.split_at_mut(at);
         let Some(new) = later.first() else { continue };
         let name = new.name(main, scratch);
-        let same = |old: u32| {
-            earlier.get(old as usize).is_some_and(|old| old.name(main, scratch) == name)
-        };
+        let same =
+            |old: u32| earlier.get(old as usize).is_some_and(|old| old.name(main, scratch) == name);
         if let Some(old) = table.enter(new.hash, at as u32, same)
             && let Some(old) = earlier.get_mut(old as usize)
         {

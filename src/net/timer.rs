@@ -10,6 +10,9 @@ use std::task::{Context, Poll};
 use super::clock::{self, Tick};
 use super::wheel::{self, Key};
 
+/// A deadline fires up to this long after its time.
+pub const RESOLUTION: std::time::Duration = wheel::SLOT;
+
 /// Ready when its time has come; `reset` moves it, before or after. Registers with the worker's
 /// wheel at its first poll, so that a deadline that is never waited for costs nothing.
 pub struct Deadline {

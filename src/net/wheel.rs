@@ -15,6 +15,8 @@ use super::{task, turn};
 
 /// A slot is 2^23 ns = 8.4 ms, so that a shift divides.
 const SLOT_SHIFT: u32 = 23;
+/// The width of a slot: how late a timer may be.
+pub const SLOT: std::time::Duration = std::time::Duration::from_nanos(1 << SLOT_SHIFT);
 /// Slots of a revolution (8.6 s). What is later stays in its slot for more rounds.
 const SLOTS: usize = 1024;
 /// Most timers fired before everything else gets a turn (after a stall all are due at once).

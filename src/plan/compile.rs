@@ -216,7 +216,9 @@ impl Routes {
         if let Some(other) = other {
             problem.also(service.node(other.path_at), "the route that it conflicts with");
         }
-        problem.help("routes of one method must be distinct, with the same name for the same parameter");
+        problem.help(
+            "routes of one method must be distinct, with the same name for the same parameter",
+        );
     }
 }
 
@@ -260,12 +262,8 @@ impl Work<'_> {
                 None if registration.always => owner,
                 None => continue,
             };
-            let mut cx = PlanCx {
-                found: self.found,
-                service: self.service,
-                place,
-                slots: &mut self.slots,
-            };
+            let mut cx =
+                PlanCx { found: self.found, service: self.service, place, slots: &mut self.slots };
             chain.extend((registration.compile)(&node, &mut cx));
         }
         chain.into()
@@ -274,8 +272,9 @@ impl Work<'_> {
     fn at_level(&self, stages: &[Stage], level: Level) -> Vec<Registration> {
         // A policy that may stand at both levels runs for the service there and here for one
         // endpoint; what is made for everybody is made once, at the outermost level.
-        let is_made_once =
-            |r: &Registration| r.always && level == Level::ENDPOINT && r.level.contains(Level::SERVICE);
+        let is_made_once = |r: &Registration| {
+            r.always && level == Level::ENDPOINT && r.level.contains(Level::SERVICE)
+        };
         self.registrations
             .iter()
             .filter(|r| stages.contains(&r.stage) && r.level.contains(level) && !is_made_once(r))
@@ -292,7 +291,8 @@ impl Work<'_> {
     ) -> Endpoint {
         let place = format!("endpoints[{index}]");
         let owner = self.service.node(endpoint.at);
-        let handler = self.at_level(&[Stage::Service, Stage::Engine, Stage::Handler], Level::ENDPOINT);
+        let handler =
+            self.at_level(&[Stage::Service, Stage::Engine, Stage::Handler], Level::ENDPOINT);
         let handler = joined(handler_common, self.chain(&handler, &endpoint.extra, owner, &place));
         let pipe = self.at_level(&[Stage::Pipe], Level::ENDPOINT);
         let pipe = joined(pipe_common, self.chain(&pipe, &endpoint.extra, owner, &place));
@@ -300,9 +300,7 @@ impl Work<'_> {
             .backends
             .iter()
             .enumerate()
-            .map(|(at, backend)| {
-                self.backend(&format!("{place}.backend[{at}]"), endpoint, backend)
-            })
+            .map(|(at, backend)| self.backend(&format!("{place}.backend[{at}]"), endpoint, backend))
             .collect();
         let output = match endpoint.output_encoding {
             OutputEncoding::NoOp => Output::NoOp,

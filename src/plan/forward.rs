@@ -59,9 +59,7 @@ impl Names {
         match self {
             Names::All => true,
             Names::Listed { known, .. } if id != HeaderId::Other => known >> (id as u32) & 1 == 1,
-            Names::Listed { other, .. } => {
-                other.iter().any(|one| one.eq_ignore_ascii_case(name))
-            }
+            Names::Listed { other, .. } => other.iter().any(|one| one.eq_ignore_ascii_case(name)),
         }
     }
 

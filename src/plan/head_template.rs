@@ -72,12 +72,7 @@ impl Backend {
     }
 
     /// The request line and `Host`.
-    fn write_line(
-        &self,
-        host: &Host,
-        incoming: &Incoming<'_>,
-        out: &mut Vec<u8>,
-    ) {
+    fn write_line(&self, host: &Host, incoming: &Incoming<'_>, out: &mut Vec<u8>) {
         if let Some(fixed) = &host.fixed_line
             && (self.query == QueryFilter::None || incoming.query.is_empty())
         {
@@ -152,9 +147,7 @@ impl Backend {
                         continue;
                     }
                     // Ours below, or the connection's own business.
-                    HeaderId::Host
-                    | HeaderId::XForwardedFor
-                    | HeaderId::XForwardedHost => continue,
+                    HeaderId::Host | HeaderId::XForwardedFor | HeaderId::XForwardedHost => continue,
                     HeaderId::Expect => {
                         if content == Content::None {
                             continue;
@@ -298,9 +291,10 @@ fn replaced(edits: &[(String, Vec<u8>)], name: &[u8]) -> bool {
 impl super::forward::FieldFilter {
     /// Fields that policies set reach the backend unless the backend's own list strips them.
     fn passes_edit(&self, name: &str) -> bool {
-        !self.is_backend_list || match &self.client {
-            Names::All => true,
-            names => names.contains(HeaderId::of(name.as_bytes()), name.as_bytes()),
-        }
+        !self.is_backend_list
+            || match &self.client {
+                Names::All => true,
+                names => names.contains(HeaderId::of(name.as_bytes()), name.as_bytes()),
+            }
     }
 }

@@ -64,18 +64,23 @@ impl OriginKey {
                 None => (authority, None),
             }
         };
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':' | '%');
+        let is_name =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':' | '%');
         if host.is_empty() || !host.chars().all(is_name) {
             return Err("has no valid host name");
         }
         let port = match port {
-            None | Some("") => if is_tls { 443 } else { 80 },
-            Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
-                match text.parse::<u16>() {
-                    Ok(port) if port > 0 => port,
-                    _ => return Err("has a port outside 1 to 65535"),
+            None | Some("") => {
+                if is_tls {
+                    443
+                } else {
+                    80
                 }
             }
+            Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => match text.parse::<u16>() {
+                Ok(port) if port > 0 => port,
+                _ => return Err("has a port outside 1 to 65535"),
+            },
             Some(_) => return Err("has a port that is not a number"),
         };
         Ok((OriginKey { is_tls, host: host.to_ascii_lowercase().into(), port }, path))

@@ -276,9 +276,8 @@ async fn received(
     if status == 200 || status == 201 {
         let (block, content) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
         let mut part = PooledPart::take();
-        crate::json::decode::decode(&block[content.clone()], decode, &mut part).map_err(|error| {
-            Failure::plain(Cause::Json(error), error.to_string())
-        })?;
+        crate::json::decode::decode(&block[content.clone()], decode, &mut part)
+            .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;
         if part.had_trailing() {
             scene.core.cells.count(crate::telemetry::names::Count::JsonTrailing, 1);
         }
@@ -299,8 +298,7 @@ async fn received(
             let content_type = content_type(&response);
             let (block, range) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
             let body = block[range].to_vec();
-            let mut failure =
-                Failure::plain(Cause::Status(status), String::from_utf8_lossy(&body));
+            let mut failure = Failure::plain(Cause::Status(status), String::from_utf8_lossy(&body));
             failure.reply = Some(Box::new(Reply { status, body, content_type }));
             Err(failure)
         }
@@ -309,7 +307,12 @@ async fn received(
             let (block, range) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
             let mut part = PooledPart::take();
             part.set_error_details(name, status, &block[range], &content_type);
-            Ok(Answer::Data(Data { part, block: Block::empty(), content: 0..0, is_complete: false }))
+            Ok(Answer::Data(Data {
+                part,
+                block: Block::empty(),
+                content: 0..0,
+                is_complete: false,
+            }))
         }
     }
 }

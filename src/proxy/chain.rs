@@ -4,9 +4,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::plan::policy::{
-    Answer, End, Locals, Policy, RequestCx, ResponseCx, Suspended, Verdict,
-};
+use crate::plan::policy::{Answer, End, Locals, Policy, RequestCx, ResponseCx, Suspended, Verdict};
 
 /// The policies of a stage that continued. Dropping it ends them.
 pub struct Ran<'a> {

@@ -268,7 +268,9 @@ mod tests {
             };
             assert_eq!((parts.as_slice().len(), is_complete), (n_parts, complete), "{case}");
         }
-        assert!(matches!(accumulate(vec![(0, bad()), (1, bad())]), Composed::Failed(f) if f.len() == 2));
+        assert!(
+            matches!(accumulate(vec![(0, bad()), (1, bad())]), Composed::Failed(f) if f.len() == 2)
+        );
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crate::http::date::DateCache;
 use crate::plan::policy::Locals;
 use crate::plan::{OriginId, Plan};
 use crate::telemetry::cells::{PlanCells, WorkerCells};
-use crate::telemetry::logger::Logger;
 use crate::upstream::{Balancer, Origin, Upstream};
 
 /// One core's own, for as long as its worker lives.
@@ -20,8 +19,6 @@ pub struct Core {
     pub date: RefCell<DateCache>,
     /// Metrics that belong to no plan.
     pub cells: WorkerCells,
-    /// Where the lines about failed requests go; never blocks.
-    pub logger: Logger,
 }
 
 /// A plan as one core serves it.

@@ -95,9 +95,7 @@ impl Failure {
             }
             CallError::PoolBusy => format!("dial tcp {address}: too many calls wait"),
             CallError::TlsFailed => format!("tls: handshake with {address} failed"),
-            CallError::HeadTimeout => {
-                "net/http: timeout awaiting response headers".to_owned()
-            }
+            CallError::HeadTimeout => "net/http: timeout awaiting response headers".to_owned(),
             CallError::Closed => "EOF".to_owned(),
             CallError::Reset { .. } => {
                 format!("read tcp {address}: read: connection reset by peer")

@@ -92,7 +92,8 @@ impl Gunzip {
                 State::Content => {
                     let from = out.len();
                     out.reserve((end - from).min(16 * 1024));
-                    let (in_before, out_before) = (self.inflate.total_in(), self.inflate.total_out());
+                    let (in_before, out_before) =
+                        (self.inflate.total_in(), self.inflate.total_out());
                     let status = self
                         .inflate
                         .decompress_vec(rest, out, FlushDecompress::None)
@@ -106,7 +107,8 @@ impl Gunzip {
                     if self.decoded > bounds.max {
                         return Err(CallError::TooLarge);
                     }
-                    if self.decoded > RATIO_FROM && self.decoded / self.coded.max(1) > bounds.ratio {
+                    if self.decoded > RATIO_FROM && self.decoded / self.coded.max(1) > bounds.ratio
+                    {
                         return Err(CallError::GzipBomb);
                     }
                     match status {
@@ -212,11 +214,11 @@ mod tests {
     const BOUNDS: Bounds = Bounds { max: 16 << 20, ratio: 100 };
 
     fn gzip(data: &[u8]) -> Vec<u8> {
-        let mut encoder =
-            flate2::GzBuilder::new().filename("a").comment("b").extra(vec![1, 2, 3]).write(
-                Vec::new(),
-                flate2::Compression::default(),
-            );
+        let mut encoder = flate2::GzBuilder::new()
+            .filename("a")
+            .comment("b")
+            .extra(vec![1, 2, 3])
+            .write(Vec::new(), flate2::Compression::default());
         encoder.write_all(data).expect("writing to memory");
         encoder.finish().expect("writing to memory")
     }

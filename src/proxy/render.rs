@@ -81,11 +81,8 @@ pub fn data(
     let list = parts.as_slice();
     // "Complete" takes data: an empty object is neither complete nor cached.
     let has_data = list.iter().any(|data| !data.part.is_empty());
-    let head = if is_complete && has_data {
-        &endpoint.head_complete
-    } else {
-        &endpoint.head_incomplete
-    };
+    let head =
+        if is_complete && has_data { &endpoint.head_complete } else { &endpoint.head_incomplete };
     let hint: usize = list.iter().map(|data| data.part.len_hint()).sum();
     let room = head.len() + 256;
     let mut out = Block::with_capacity((room + hint).min(CONTIGUOUS_MAX));
@@ -118,11 +115,7 @@ fn with_slices(list: &[Data], render: impl FnOnce(&[(&Part, &[u8])])) {
         [one] => render(&[(&one.part, one.content())]),
         [a, b] => render(&[(&a.part, a.content()), (&b.part, b.content())]),
         [a, b, c] => {
-            render(&[
-                (&a.part, a.content()),
-                (&b.part, b.content()),
-                (&c.part, c.content()),
-            ]);
+            render(&[(&a.part, a.content()), (&b.part, b.content()), (&c.part, c.content())]);
         }
         many => {
             let slices: Vec<(&Part, &[u8])> =
@@ -201,10 +194,8 @@ impl Gather {
             Parts::One(data) => vec![data],
             Parts::Many(data) => data,
         };
-        let bodies: Vec<(usize, usize)> = bodies
-            .into_iter()
-            .map(|data| (data.content.start, list.own(data.block)))
-            .collect();
+        let bodies: Vec<(usize, usize)> =
+            bodies.into_iter().map(|data| (data.content.start, list.own(data.block))).collect();
         for piece in self.pieces {
             match piece {
                 Piece::Copied(range) => list.push(copies, range),
@@ -330,7 +321,12 @@ pub fn failed(
         }
         _ => {}
     }
-    plain(core, &Plain { status, banner: Some(banner), content_type, lines: b"", body }, edits, frame)
+    plain(
+        core,
+        &Plain { status, banner: Some(banner), content_type, lines: b"", body },
+        edits,
+        frame,
+    )
 }
 
 /// How the content of a streamed answer is delimited.

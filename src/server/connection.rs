@@ -287,7 +287,9 @@ fn log(
 
 enum After {
     /// The next request begins behind this much of the input.
-    Next { consumed: usize },
+    Next {
+        consumed: usize,
+    },
     Close(CloseReason),
 }
 
@@ -378,7 +380,9 @@ impl One<'_> {
                 return After::Close(CloseReason::Finished);
             }
         }
-        if self.slot.closed().is_some() && !self.slot.has_block() && content.consumed() >= input.len()
+        if self.slot.closed().is_some()
+            && !self.slot.has_block()
+            && content.consumed() >= input.len()
         {
             return After::Close(CloseReason::Client);
         }

@@ -153,7 +153,12 @@ impl Exchange {
     }
 
     /// The response side of a stage, for policies that see the final status.
-    fn end_stage(&mut self, setting: &Setting<'_>, mut ran: Ran<'_>, answered: Answered) -> Answered {
+    fn end_stage(
+        &mut self,
+        setting: &Setting<'_>,
+        mut ran: Ran<'_>,
+        answered: Answered,
+    ) -> Answered {
         let own = ran.responses(&mut |step| {
             step(&mut ResponseCx {
                 status: answered.status,
@@ -257,9 +262,7 @@ impl Exchange {
                 head,
                 path,
                 query: head.target.query(setting.bytes),
-                params: &|at| {
-                    (at < params.spans().len()).then(|| ("", params.value(at, path)))
-                },
+                params: &|at| (at < params.spans().len()).then(|| ("", params.value(at, path))),
                 body: None,
                 peer: setting.peer,
                 route,
@@ -368,8 +371,8 @@ impl Exchange {
                     let slices: Vec<_> =
                         parts.as_slice().iter().map(|d| (&*d.part, d.content())).collect();
                     self.renderer.render(&slices, options, &mut body);
-                    has_tree = endpoint.needs.contains(Needs::RESPONSE_TREE)
-                        && tree.parse(&body).is_ok();
+                    has_tree =
+                        endpoint.needs.contains(Needs::RESPONSE_TREE) && tree.parse(&body).is_ok();
                 }
             }
             Composed::Stream(streamed) => status = streamed.response.status(),
@@ -409,11 +412,7 @@ impl Exchange {
             bytes: setting.bytes,
             head: &self.head,
             path: &self.path,
-            query: if endpoint.reads_query {
-                self.head.target.query(setting.bytes)
-            } else {
-                b""
-            },
+            query: if endpoint.reads_query { self.head.target.query(setting.bytes) } else { b"" },
             params: &self.params,
             encoder: &self.encoder,
             peer: setting.peer,
@@ -534,12 +533,8 @@ impl Exchange {
             Ok(body) => body,
             Err(error) => return self.bad_body(setting, entry, error),
         };
-        let seen = builtin::Seen {
-            head: &self.head,
-            bytes: setting.bytes,
-            path: &self.path,
-            body: &body,
-        };
+        let seen =
+            builtin::Seen { head: &self.head, bytes: setting.bytes, path: &self.path, body: &body };
         if which == Builtin::Echo {
             let answer = builtin::echo(&seen);
             return self.json(setting, &answer);
@@ -612,8 +607,7 @@ impl Exchange {
         label: Label,
         body: &[u8],
     ) -> Answered {
-        let content_type: &[u8] =
-            if body.is_empty() { b"" } else { b"text/plain; charset=utf-8" };
+        let content_type: &[u8] = if body.is_empty() { b"" } else { b"text/plain; charset=utf-8" };
         let plain = Plain { status, banner: None, content_type, lines: b"", body };
         let entry = unrouted_entry(&setting.plan.plan);
         self.plain(setting, &plain, label, entry)

@@ -3,5 +3,11 @@
 mod connection;
 mod content;
 mod exchange;
+mod prepare;
+mod process;
 mod stream_reply;
+mod thread;
 mod worker;
+
+pub use prepare::{Prepared, prepare};
+pub use process::{Launch, Reader, Reread, StartError, Verify, n_workers, run};

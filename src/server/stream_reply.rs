@@ -65,10 +65,7 @@ pub async fn send(
         return Ok(Sent::KeepAlive);
     }
     let mut inflate = streamed.inflates.then(Gunzip::new);
-    let bounds = Bounds {
-        max: usize::MAX,
-        ratio: setting.plan.limits.inflate_ratio as usize,
-    };
+    let bounds = Bounds { max: usize::MAX, ratio: setting.plan.limits.inflate_ratio as usize };
     // What came with the head goes out with ours.
     if inflate.is_none() && response.has_surplus(JOINED_MAX) {
         let from = out.len();

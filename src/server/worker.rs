@@ -64,6 +64,8 @@ pub struct Worker {
     plan: RefCell<Rc<CorePlan>>,
     exchanges: RefCell<Vec<Box<Exchange>>>,
     n_connections: Cell<usize>,
+    /// Fullness of the memory budget in thousandths, as of the last look.
+    pressure: Cell<usize>,
     is_draining: Cell<bool>,
     /// Connections that wait for a request, and whoever waits for the last connection to go.
     drain_waiters: RefCell<Vec<Waker>>,
@@ -88,6 +90,7 @@ impl Worker {
             plan: RefCell::new(Rc::new(plan)),
             exchanges: RefCell::default(),
             n_connections: Cell::new(0),
+            pressure: Cell::new(0),
             is_draining: Cell::new(false),
             drain_waiters: RefCell::default(),
         }
@@ -127,6 +130,16 @@ impl Worker {
         self.n_connections.set(self.n_connections.get() + 1);
         self.core.cells.up(crate::telemetry::names::Level::ConnectionsOpen);
         Connected(self.clone())
+    }
+
+    /// Fullness of the memory budget in thousandths, as of the last look.
+    pub fn pressure(&self) -> usize {
+        self.pressure.get()
+    }
+
+    /// Notes how full the memory budget is.
+    pub fn set_pressure(&self, thousandths: usize) {
+        self.pressure.set(thousandths);
     }
 
     /// Open client connections.

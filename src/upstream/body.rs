@@ -300,7 +300,9 @@ impl Response {
             if len > max {
                 return Err(CallError::TooLarge);
             }
-            if block.is_empty() && block.capacity() <= piece.capacity() && bytes.len() == piece.len()
+            if block.is_empty()
+                && block.capacity() <= piece.capacity()
+                && bytes.len() == piece.len()
             {
                 block = piece;
                 continue;

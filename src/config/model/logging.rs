@@ -32,11 +32,13 @@ pub struct Logging {
     /// `stdout`: log to standard output. No block: true; a block without the key: false, so nothing
     /// is logged at all.
     pub stdout: bool,
+    /// Whether the file has the block: it decides the format of the lines.
+    pub has_block: bool,
 }
 
 impl Default for Logging {
     fn default() -> Self {
-        Logging { level: LogLevel::Debug, stdout: true }
+        Logging { level: LogLevel::Debug, stdout: true, has_block: false }
     }
 }
 
@@ -63,7 +65,7 @@ impl Logging {
         let stdout = block.plain_bool("stdout", found).unwrap_or(false);
         let Some(node) = block.get("level") else {
             found.warn(block, "no level: everything is logged").allowed(Self::levels());
-            return Logging { level: LogLevel::Debug, stdout: true };
+            return Logging { level: LogLevel::Debug, stdout: true, has_block: false };
         };
         let text = block.plain_text("level", found).unwrap_or("DEBUG");
         let level = LogLevel::NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
@@ -71,7 +73,11 @@ impl Logging {
             let near = nearest(text, LogLevel::NAMES.iter().map(|(name, _)| *name));
             found.refuse(node, "is not a level", &Self::levels()).nearest(near);
         }
-        Logging { level: level.map_or(LogLevel::Debug, |(_, level)| *level), stdout }
+        Logging {
+            level: level.map_or(LogLevel::Debug, |(_, level)| *level),
+            stdout,
+            has_block: true,
+        }
     }
 
     fn levels() -> String {

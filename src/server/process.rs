@@ -1,0 +1,333 @@
+//! The process: what is started in which order, what signals do, how it ends.
+//! Source: docs/reference/lura-core.md 6; design: reload, upgrade, shutdown.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use super::prepare::Prepared;
+use super::thread::{self, Command, Start, log_settings, log_writer};
+use crate::admin::listener::{self as admin, State};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::model::Service;
+use crate::control::signals::{Signal, Signals};
+use crate::control::{Control, Options};
+use crate::net::driver;
+use crate::net::listener::{self, BoundListener};
+use crate::net::wake::{MailboxSender, mailbox};
+use crate::net::{budget, clock, worker};
+use crate::plan::policy::Registration;
+use crate::proxy::outcome::LABELS;
+use crate::telemetry::logger::Logger;
+use crate::telemetry::names;
+use crate::telemetry::registry::{Registry, Tables};
+use crate::telemetry::writer::RING_BYTES;
+
+use super::connection::CLOSE_REASONS;
+
+/// Connections waiting to be accepted, per worker.
+const BACKLOG: i32 = 4096;
+
+/// Descriptors kept for the gateway itself.
+const RESERVED_FDS: u64 = 32;
+
+/// Memory for requests and responses where neither the file nor a limit of the machine says more.
+const MEMORY_SHARE: u64 = 75;
+
+/// How often the end of a drain is looked for.
+const DRAIN_POLL: Duration = Duration::from_millis(20);
+
+/// A configuration that was read again.
+pub struct Reread {
+    /// The service; `None` when the file is refused.
+    pub service: Option<Service>,
+    /// What was found, as text for the log.
+    pub problems: Vec<String>,
+}
+
+/// Reads the configuration again, for reloads.
+pub type Reader = Box<dyn Fn(&Verify<'_>) -> Result<Reread, String> + Send>;
+
+/// Looks further than the model can, as `run` will.
+pub type Verify<'a> = dyn Fn(&Service, &mut Diagnostics) + 'a;
+
+/// What the process is started with.
+pub struct Launch {
+    /// The configuration.
+    pub service: Service,
+    /// The ordered list of policies.
+    pub registrations: Vec<Registration>,
+    /// `RINGWAY_DRIVER`.
+    pub driver: Option<String>,
+    /// For SIGHUP; `None`: the configuration is not a file.
+    pub reader: Option<Reader>,
+    /// Ends the process from inside (embedding); signals work as well.
+    pub stop: Arc<AtomicBool>,
+    /// Told the port once it listens.
+    pub listening: Option<Box<dyn FnOnce(u16) + Send>>,
+}
+
+/// Why the process did not come up.
+#[derive(Debug)]
+pub struct StartError(pub String);
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// How many workers a configuration gets on this machine.
+pub fn n_workers(service: &Service) -> usize {
+    service.ringway.workers.unwrap_or_else(worker::default_count).max(1)
+}
+
+struct Running {
+    senders: Vec<MailboxSender<Command>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
+    registry: Arc<Registry>,
+    state: Arc<State>,
+    logger: Logger,
+    log: crate::telemetry::writer::LogWriter,
+    workers: usize,
+    generation: u64,
+    max_wait: Duration,
+}
+
+/// Serves until a signal ends it.
+pub fn run(launch: Launch) -> Result<(), StartError> {
+    let started = clock::now();
+    let Launch { service, registrations, driver, reader, stop, listening } = launch;
+    let n_fds = worker::raise_nofile().unwrap_or(1024);
+    let workers = n_workers(&service);
+    let mut found = Diagnostics::default();
+    let prepared = super::prepare(&service, &registrations, workers, 1, &mut found)
+        .ok_or_else(|| StartError("the configuration is refused; see `ringway check`".into()))?;
+    budget::set_limit(memory_limit(&service));
+    let log = log_writer(&service)
+        .map_err(|error| StartError(format!("the log's thread does not start: {error}")))?;
+    let logger = log.logger();
+    let (kind, falls) = driver::probe(driver.as_deref());
+    for fall in falls {
+        logger.warning(format_args!("[SERVICE: Ringway] {fall}"));
+    }
+    warn_of_proxies(&logger);
+    let control = Control::start(Options::default())
+        .map_err(|error| StartError(format!("the control thread does not start: {error}")))?;
+    let (_signals, _sender, signals) =
+        Signals::start().map_err(|error| StartError(format!("no signal handlers: {error}")))?;
+    let listeners = bind(&service, workers)?;
+    let port = listeners.first().and_then(BoundListener::port).unwrap_or(service.port);
+    let registry = Registry::new(Tables { outcomes: LABELS, close_reasons: CLOSE_REASONS });
+    registry.set_generation(1);
+    observe(&registry, &control);
+    log.observe(&registry);
+    let state = Arc::new(State::new(registry.clone()));
+    if let Some(address) = &service.ringway.admin {
+        admin::start(address, state.clone(), &control.handle())
+            .map_err(|error| StartError(format!("ringway.admin: {error}")))?;
+    }
+    let connections = service
+        .limits
+        .connections
+        .map_or_else(|| (n_fds.saturating_sub(RESERVED_FDS) * 45 / 100).max(16), u64::from)
+        as usize;
+    let per_address = service.limits.connections_per_ip.map(|max| (max as usize).div_ceil(workers));
+    let cores = worker::allowed_cores();
+    let (ready, arrived) = channel();
+    let mut running = Running {
+        senders: Vec::new(),
+        threads: Vec::new(),
+        registry: registry.clone(),
+        state: state.clone(),
+        logger: logger.clone(),
+        log,
+        workers,
+        generation: 1,
+        max_wait: service.max_shutdown_wait_time,
+    };
+    for (index, listener) in listeners.into_iter().enumerate() {
+        let (sender, mailbox) = mailbox(16);
+        let start = Start {
+            index,
+            core: (workers <= cores.len()).then(|| cores[index]),
+            driver: kind,
+            listener,
+            prepared: prepared.clone(),
+            names: control.names().clone(),
+            registry: registry.clone(),
+            lane: running.log.lane(RING_BYTES),
+            mailbox,
+            connections_max: connections.div_ceil(workers),
+            per_address_max: per_address,
+            started,
+            ready: ready.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("ringway-{index}"))
+            .spawn(move || thread::run(start))
+            .map_err(|error| StartError(format!("worker {index} does not start: {error}")))?;
+        running.senders.push(sender);
+        running.threads.push(thread);
+    }
+    drop(ready);
+    for _ in 0..workers {
+        match arrived.recv() {
+            Ok(Ok(_)) => {}
+            Ok(Err(why)) => return Err(StartError(why)),
+            Err(_) => return Err(StartError("a worker ended while it started".into())),
+        }
+    }
+    logger.info(format_args!("[SERVICE: Gin] Listening on port: {port}"));
+    state.set_ready(true);
+    if let Some(listening) = listening {
+        listening(port);
+    }
+    loop {
+        // The timeout is for programs that embed us and end us by the flag.
+        match signals.recv_timeout(Duration::from_millis(100)) {
+            Ok(Signal::Reload) => running.reload(&registrations, reader.as_ref()),
+            Ok(Signal::Stop) => {
+                logger.info("[SERVICE: Ringway] Signal intercepted: finishing what is in flight");
+                break;
+            }
+            Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => break,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    running.drain(&signals);
+    Ok(())
+}
+
+fn bind(service: &Service, workers: usize) -> Result<Vec<BoundListener>, StartError> {
+    let failed = |port: u16, error: std::io::Error| {
+        let address = service.listen_ip.map_or_else(|| "*".into(), |ip| ip.to_string());
+        StartError(format!("cannot listen on {address}:{port}: {error}"))
+    };
+    // Another process that also sets SO_REUSEPORT would share our port in silence: a listener
+    // without it finds that out first.
+    if service.port != 0 {
+        listener::probe(service.listen_ip, service.port)
+            .map_err(|error| failed(service.port, error))?;
+    }
+    let first = listener::bind(service.listen_ip, service.port, BACKLOG)
+        .map_err(|error| failed(service.port, error))?;
+    let port = first.port().unwrap_or(service.port);
+    let mut listeners = vec![first];
+    for _ in 1..workers {
+        let next = listener::bind(service.listen_ip, port, BACKLOG);
+        listeners.push(next.map_err(|error| failed(port, error))?);
+    }
+    Ok(listeners)
+}
+
+fn memory_limit(service: &Service) -> usize {
+    let limit = service.ringway.memory_bytes.unwrap_or_else(|| {
+        worker::memory_bytes().map_or(u64::MAX, |bytes| bytes / 100 * MEMORY_SHARE)
+    });
+    usize::try_from(limit).unwrap_or(budget::UNLIMITED)
+}
+
+/// KrakenD's transport honours these; ours does not yet, and says so once.
+fn warn_of_proxies(logger: &Logger) {
+    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
+    let set: Vec<&str> = names
+        .into_iter()
+        .filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+        .collect();
+    if !set.is_empty() {
+        logger.warning(format_args!(
+            "[SERVICE: Ringway] {} set, but backends are called directly: proxies of the \
+             environment are not used",
+            set.join(", ")
+        ));
+    }
+}
+
+fn observe(registry: &Registry, control: &Control) {
+    registry.observe(&names::BUDGET_CHARGED, "", Box::new(|| budget::used() as u64));
+    let resolved = control.names().clone();
+    registry.observe(&names::NAME_LOOKUPS, "asked", Box::new(move || resolved.asked()));
+    let resolved = control.names().clone();
+    registry.observe(&names::NAME_LOOKUPS, "failed", Box::new(move || resolved.failed()));
+    let handle = control.handle();
+    registry.observe(&names::TASK_RESTARTS, "", Box::new(move || handle.restarts()));
+}
+
+impl Running {
+    /// A new plan for all workers, or the reasons why the old one stays.
+    fn reload(&mut self, registrations: &[Registration], reader: Option<&Reader>) {
+        let Some(reader) = reader else {
+            self.logger.warning("[SERVICE: Ringway] Reload: the configuration is not a file");
+            return;
+        };
+        let workers = self.workers;
+        let next = self.generation + 1;
+        let prepared = std::cell::RefCell::new(None);
+        let verify = |service: &Service, found: &mut Diagnostics| {
+            *prepared.borrow_mut() = super::prepare(service, registrations, workers, next, found);
+        };
+        let reread = match reader(&verify) {
+            Ok(reread) => reread,
+            Err(why) => Reread { service: None, problems: vec![why] },
+        };
+        let prepared: Option<Prepared> = prepared.take();
+        let (Some(service), Some(prepared)) = (reread.service, prepared) else {
+            self.registry.reload_failed();
+            for problem in &reread.problems {
+                self.logger.error(format_args!("[SERVICE: Ringway] Reload: {problem}"));
+            }
+            self.logger.error(
+                "[SERVICE: Ringway] Reload refused: the configuration before it stays in force",
+            );
+            return;
+        };
+        for problem in &reread.problems {
+            self.logger.warning(format_args!("[SERVICE: Ringway] Reload: {problem}"));
+        }
+        self.log.set(log_settings(&service));
+        budget::set_limit(memory_limit(&service));
+        self.max_wait = service.max_shutdown_wait_time;
+        for sender in &self.senders {
+            let mut command = Command::Swap(prepared.clone());
+            // A full mailbox empties as soon as its worker turns.
+            while let Err(crate::net::wake::Refused::Full(back)) = sender.try_send(command) {
+                command = back;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        self.generation = next;
+        self.registry.set_generation(next);
+        self.registry.reloaded();
+        self.logger.info(format_args!(
+            "[SERVICE: Ringway] Reload: plan {next} in force, {} endpoints",
+            service.endpoints.len()
+        ));
+    }
+
+    /// Readiness off, no new connections, what is in flight may finish within the limit. A second
+    /// signal ends it at once.
+    fn drain(self, signals: &std::sync::mpsc::Receiver<Signal>) {
+        self.state.set_ready(false);
+        for sender in &self.senders {
+            let _ = sender.try_send(Command::Drain);
+        }
+        let until = Instant::now() + self.max_wait;
+        while self.threads.iter().any(|thread| !thread.is_finished()) {
+            if Instant::now() >= until {
+                self.logger.error("[SERVICE: Gin] context deadline exceeded");
+                break;
+            }
+            if let Ok(Signal::Stop) = signals.recv_timeout(DRAIN_POLL) {
+                self.logger.warning("[SERVICE: Ringway] Second signal: ending at once");
+                break;
+            }
+        }
+        self.logger.info("[SERVICE: Gin] Router execution ended");
+        self.log.finish(Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,276 @@
+//! A worker's thread: its driver, its listener, its housekeeping, and the commands that reach it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use super::connection;
+use super::prepare::Prepared;
+use super::worker::{Worker, layout};
+use crate::control::names::Names;
+use crate::http::date::DateCache;
+use crate::net::clock::{self, Tick};
+use crate::net::driver::{self, DriverKind};
+use crate::net::listener::{BoundListener, Listener, PeerAddr, is_out_of_fds};
+use crate::net::wake::Mailbox;
+use crate::net::worker::Core as CpuCore;
+use crate::net::{Stream, budget, timer};
+use crate::plan::policy::Locals;
+use crate::proxy::{Core, CorePlan};
+use crate::telemetry::names::{Count, Level};
+use crate::telemetry::registry::Registry;
+use crate::telemetry::writer::{Lane, LogWriter};
+use crate::upstream::Upstream;
+
+/// Gauges, pressure, idle connections: looked after this often.
+const HOUSEKEEPING: Duration = Duration::from_millis(100);
+
+/// After an accept that failed for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A turn of the loop over this counts as stalled.
+const STALL: Duration = Duration::from_millis(10);
+
+/// Fullness of the memory budget, in thousandths, at which nothing more is accepted.
+const ACCEPT_STOPS: usize = 980;
+
+/// What a worker is told.
+pub enum Command {
+    /// Serve this from now on.
+    Swap(Prepared),
+    /// Finish what is in flight and end.
+    Drain,
+}
+
+/// What a thread is started with.
+pub struct Start {
+    /// Number of the worker, from 0.
+    pub index: usize,
+    /// The core to be pinned to.
+    pub core: Option<CpuCore>,
+    /// The driver that the probe found.
+    pub driver: DriverKind,
+    /// Its own listener.
+    pub listener: BoundListener,
+    /// The first plan.
+    pub prepared: Prepared,
+    /// Resolved names.
+    pub names: Arc<Names>,
+    /// Cells of the process.
+    pub registry: Arc<Registry>,
+    /// Its way to the access log.
+    pub lane: Lane,
+    /// Commands.
+    pub mailbox: Mailbox<Command>,
+    /// Client connections of this worker at most, and of one address.
+    pub connections_max: usize,
+    /// The same for one address; `None`: no bound of its own.
+    pub per_address_max: Option<usize>,
+    /// When the process started.
+    pub started: Tick,
+    /// Told once it listens, or why it cannot.
+    pub ready: Sender<Result<DriverKind, String>>,
+}
+
+/// The thread's life, from its start to the end of its drain.
+pub fn run(start: Start) {
+    if let Some(core) = start.core {
+        // Not pinned is slower, not wrong: a container may forbid it.
+        let _ = crate::net::worker::pin(core);
+    }
+    let ready = start.ready.clone();
+    let kind = start.driver;
+    if let Err(error) = driver::run(kind, serve(start)) {
+        let _ = ready.send(Err(format!("no driver works: {error}")));
+    }
+}
+
+async fn serve(start: Start) {
+    let Start { index, driver, listener, prepared, names, registry, lane, mut mailbox, .. } = start;
+    let kind = driver::current().unwrap_or(driver);
+    let listener = match listener.adopt() {
+        Ok(listener) => Rc::new(listener),
+        Err(error) => {
+            let _ = start.ready.send(Err(format!("the listener cannot be used: {error}")));
+            return;
+        }
+    };
+    let cells = registry.worker(&kind.to_string());
+    let layout = Arc::new(layout(&prepared.plan));
+    let plan_cells = registry.plan(&layout);
+    let locals = Locals::new(prepared.plan.slots.len());
+    let plan = CorePlan::new(prepared.plan.clone(), plan_cells, locals, index as u64 + 1);
+    let core = Core {
+        upstream: Upstream::new(prepared.transport.clone(), prepared.tls.clone(), names),
+        date: RefCell::new(DateCache::new()),
+        cells,
+    };
+    let worker =
+        Rc::new(Worker::new(index, core, lane, plan, start.connections_max, start.started));
+    let accepting = Accepting {
+        worker: worker.clone(),
+        listener,
+        per_address: Rc::default(),
+        per_address_max: start.per_address_max,
+    };
+    crate::net::spawn(accepting.run());
+    crate::net::spawn(housekeeping(worker.clone()));
+    let _ = start.ready.send(Ok(kind));
+    loop {
+        match mailbox.recv().await {
+            Some(Command::Swap(prepared)) => {
+                let layout = Arc::new(super::worker::layout(&prepared.plan));
+                let cells = registry.plan(&layout);
+                worker.core.upstream.reconfigure(
+                    prepared.transport,
+                    prepared.tls,
+                    &prepared.plan.origins,
+                );
+                worker.swap(prepared.plan, cells);
+            }
+            Some(Command::Drain) => worker.drain(),
+            // The process is over, or it drains: the last connection ends the thread.
+            None => break,
+        }
+        if worker.is_draining() {
+            worker.idle().await;
+            break;
+        }
+    }
+    worker.core.upstream.close_idle();
+}
+
+struct Accepting {
+    worker: Rc<Worker>,
+    listener: Rc<Listener>,
+    per_address: Rc<RefCell<HashMap<IpAddr, usize>>>,
+    per_address_max: Option<usize>,
+}
+
+impl Accepting {
+    async fn run(self) {
+        let worker = &self.worker;
+        loop {
+            let is_full = worker.n_connections() >= worker.connections_max
+                || worker.pressure() >= ACCEPT_STOPS;
+            if is_full && !worker.is_draining() {
+                timer::sleep_until(clock::now() + ACCEPT_PAUSE).await;
+                continue;
+            }
+            let accepted = {
+                let mut accept = std::pin::pin!(self.listener.accept());
+                let mut draining = std::pin::pin!(worker.draining());
+                std::future::poll_fn(|cx| {
+                    use std::future::Future;
+                    use std::task::Poll;
+                    if let Poll::Ready(accepted) = accept.as_mut().poll(cx) {
+                        return Poll::Ready(Some(accepted));
+                    }
+                    // What waits in the queue is still taken: closing it would reset it.
+                    draining.as_mut().poll(cx).map(|()| None)
+                })
+                .await
+            };
+            match accepted {
+                None => return,
+                Some(Ok((stream, peer))) => self.accepted(stream, peer),
+                Some(Err(error)) if is_out_of_fds(&error) => {
+                    timer::sleep_until(clock::now() + ACCEPT_PAUSE).await;
+                }
+                Some(Err(_)) => crate::net::yield_now().await,
+            }
+        }
+    }
+
+    fn accepted(&self, stream: Stream, peer: PeerAddr) {
+        let worker = &self.worker;
+        worker.core.cells.count(Count::Accepted, 1);
+        let Some((max, address)) = self.per_address_max.zip(peer.ip()) else {
+            crate::net::spawn(connection::serve(worker.clone(), stream, peer));
+            return;
+        };
+        let mut counts = self.per_address.borrow_mut();
+        let count = counts.entry(address).or_default();
+        if *count >= max {
+            stream.reset();
+            return;
+        }
+        *count += 1;
+        drop(counts);
+        let counted = Counted { counts: self.per_address.clone(), address };
+        let serving = connection::serve(worker.clone(), stream, peer);
+        crate::net::spawn(async move {
+            serving.await;
+            drop(counted);
+        });
+    }
+}
+
+/// One connection in the count of its address.
+struct Counted {
+    counts: Rc<RefCell<HashMap<IpAddr, usize>>>,
+    address: IpAddr,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.counts.borrow_mut();
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Keeps gauges and pressure fresh, closes connections that were idle too long, and notes turns of
+/// the loop that took too long.
+async fn housekeeping(worker: Rc<Worker>) {
+    loop {
+        let due = clock::now() + HOUSEKEEPING;
+        timer::sleep_until(due).await;
+        // The wheel itself is up to a tick late; what is beyond that was a turn that ran on.
+        if clock::now().since(due) > STALL + timer::RESOLUTION {
+            worker.core.cells.count(Count::StalledTurns, 1);
+        }
+        worker.set_pressure(budget::fullness());
+        let totals = worker.core.upstream.totals();
+        worker.core.cells.set(Level::PoolOpen, totals.open.get() as u64);
+        worker.core.cells.set(Level::PoolIdle, totals.idle.get() as u64);
+        worker.core.upstream.sweep();
+        if worker.is_draining() && worker.n_connections() == 0 {
+            return;
+        }
+    }
+}
+
+/// The log's settings as the configuration has them.
+pub fn log_settings(service: &crate::config::model::Service) -> crate::telemetry::logger::Settings {
+    use crate::config::model::LogLevel;
+    use crate::telemetry::logger::{Level as Shown, Settings, Style};
+    use std::io::IsTerminal as _;
+    let level = match service.logging.level {
+        LogLevel::Debug => Shown::Debug,
+        LogLevel::Info => Shown::Info,
+        LogLevel::Notice => Shown::Notice,
+        LogLevel::Warning => Shown::Warning,
+        LogLevel::Error => Shown::Error,
+        LogLevel::Critical => Shown::Critical,
+    };
+    let style = match (service.logging.has_block, service.logging.stdout) {
+        (false, _) => Style::Basic,
+        (true, true) => Style::Pretty { prefix: "".into() },
+        (true, false) => Style::Silent,
+    };
+    Settings { style, level, access_colours: std::io::stdout().is_terminal() }
+}
+
+/// Starts the log's thread on standard output.
+pub fn log_writer(service: &crate::config::model::Service) -> std::io::Result<LogWriter> {
+    LogWriter::start(Box::new(std::io::stdout()), log_settings(service))
+}
