@@ -22,12 +22,7 @@ const USAGE: u8 = 255;
 /// An API gateway: one declarative file turns many backends into one fast API. Reads KrakenD v3
 /// configurations as they are: JSON, YAML or TOML, by the file's extension.
 #[derive(Parser)]
-#[command(
-    name = "ringway",
-    version,
-    arg_required_else_help = true,
-    max_term_width = 100
-)]
+#[command(name = "ringway", version, arg_required_else_help = true, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -100,6 +100,8 @@ pub(super) struct Around<'a> {
     pub behaviour: Behaviour,
     /// The endpoint's output is `no-op`.
     pub is_no_op: bool,
+    /// Something may supply values of earlier backends or of tokens.
+    pub has_suppliers: bool,
     /// The endpoint's path, unless it was refused.
     pub path: Option<&'a ParsedPath>,
 }
@@ -234,11 +236,11 @@ fn read_url(
     let parsed = around.path?;
     let error = match UrlTemplate::parse(&text, &parsed.inputs, &parsed.path.params) {
         Ok(url) => {
-            for name in url.later() {
+            for name in url.later().filter(|_| !around.has_suppliers) {
                 reading
                     .found
                     .warn(at, format!("nothing supplies {name}"))
-                    .help("the text {{.}} goes to the backend, as in KrakenD".replace("{.}", name));
+                    .help(format!("the text {{{{.{name}}}}} goes to the backend, as in KrakenD"));
             }
             return Some(url);
         }

@@ -142,6 +142,9 @@ impl Endpoint {
             hosts: &from.hosts,
             behaviour,
             is_no_op: output == Some(OutputEncoding::NoOp),
+            has_suppliers: ["proxy", "auth/validator"]
+                .iter()
+                .any(|name| extra.block(name).is_some()),
             path: parsed.as_ref(),
         };
         let (backends, n_backends) = read_backends(node, &around, reading);
