@@ -139,8 +139,8 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The members of a list; a scalar or an object counts as a list of one, an empty object or an
-    /// empty text as an empty list.
+    /// The members of a list; a scalar or an object counts as a list of one, an empty object as an
+    /// empty list.
     pub fn elements(self) -> impl Iterator<Item = Node<'a>> {
         let (members, single) = match self.value() {
             Value::List => (Some(self.children()), None),

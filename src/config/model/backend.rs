@@ -298,18 +298,16 @@ impl Selection {
             deny.clear();
         }
         let mut mapping = Vec::new();
-        let table = node.get("mapping");
-        if let Some(table) = table.filter(|table| !(table.is_empty() && !table.is_table())) {
-            if table.expect_table(found) {
-                for child in table.children() {
-                    let (Some(old), Some(new)) = (child.key(), child.read::<String>(found)) else {
-                        continue;
-                    };
-                    let new = new.split('.').next().unwrap_or_default().to_owned();
-                    if old != new {
-                        mapping.push((old.to_owned(), new));
-                    }
-                }
+        // An empty list is an empty mapping to KrakenD.
+        let table = node.get("mapping").filter(|table| !table.is_empty() || table.is_table());
+        let table = table.filter(|table| table.expect_table(found));
+        for child in table.into_iter().flat_map(Node::children) {
+            let (Some(old), Some(new)) = (child.key(), child.read::<String>(found)) else {
+                continue;
+            };
+            let new = new.split('.').next().unwrap_or_default();
+            if old != new {
+                mapping.push((old.to_owned(), new.to_owned()));
             }
         }
         Selection {
