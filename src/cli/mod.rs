@@ -110,6 +110,43 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    fn code(arguments: &[&str]) -> String {
+        let arguments = std::iter::once("ringway").chain(arguments.iter().copied());
+        format!("{:?}", run(arguments.map(OsString::from)))
+    }
+
+    #[test]
+    fn exit_codes() {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let path = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
+        let (good, bad, doubtful) = (path("good.yaml"), path("bad.json"), path("doubtful.json"));
+        let doubt = br#"{"version": 3, "nope": 1, "endpoints": []}"#;
+        std::fs::write(&bad, "{").expect("a file for the test");
+        std::fs::write(&doubtful, doubt).expect("a file for the test");
+        let (ok, failed, usage) = (ExitCode::SUCCESS, ExitCode::FAILURE, ExitCode::from(USAGE));
+        for (arguments, expected) in [
+            (&["init", &good][..], ok),
+            (&["init", &good], failed),
+            (&["init", &good, "--force"], ok),
+            (&["check", "-c", &good, "--strict"], ok),
+            (&["validate", "--config", &good, "-ddd", "-t"], ok),
+            (&["check", "-c", &bad], failed),
+            (&["check", "-c", &bad, "--json"], failed),
+            (&["check", "-c", &path("missing")], failed),
+            (&["check", "-c", &doubtful], ok),
+            (&["check", "-c", &doubtful, "-l"], failed),
+            (&["check"], failed),
+            (&["check", "--nope"], usage),
+            (&["nope"], usage),
+            (&["version"], ok),
+            (&["--version"], ok),
+            (&["help"], ok),
+            (&["completions", "bash"], ok),
+        ] {
+            assert_eq!(code(arguments), format!("{expected:?}"), "{arguments:?}");
+        }
+    }
+
     #[test]
     fn help_texts() {
         let mut command = Arguments::command();

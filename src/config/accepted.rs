@@ -314,3 +314,97 @@ fn broken_texts() {
     }
     insta::assert_snapshot!(out);
 }
+
+/// Each namespace of the table, in both spellings, wherever it may stand.
+#[test]
+fn namespaces_do_what_the_table_says() {
+    use super::known::{Class, Level, namespaces};
+    for row in namespaces() {
+        for name in [Some(row.alias), row.internal].into_iter().flatten() {
+            for level in row.levels {
+                let block = format!(r#", "extra_config": {{"{name}": {{}}}}"#);
+                let text = match level {
+                    Level::Service => one(&block, "", ""),
+                    Level::Endpoint => one("", &block, ""),
+                    Level::Backend => one("", "", &block),
+                    // Agents are refused as a whole.
+                    Level::Agent => continue,
+                };
+                let loaded = loaded("f.json", &text);
+                let quiet = loaded.diagnostics.is_empty();
+                match row.class {
+                    Class::RefusedUntilBuilt => {
+                        assert!(loaded.service.is_none(), "{name} {level:?} was taken");
+                    }
+                    Class::WarnedAbout => assert!(loaded.service.is_some() && !quiet, "{name}"),
+                    Class::Acts | Class::Comment => assert!(loaded.service.is_some(), "{name}"),
+                }
+            }
+        }
+    }
+}
+
+/// Each key of the root object, endpoint and backend with a value that turns it on.
+#[test]
+fn keys_that_are_refused() {
+    use super::known::{Class, Scope, keys};
+    for (scope, place) in [(Scope::Root, 0), (Scope::Endpoint, 1), (Scope::Backend, 2)] {
+        for row in keys(scope).iter().filter(|row| row.class == Class::RefusedUntilBuilt) {
+            for (value, taken) in
+                [(r#"{"a": 1}"#, false), ("null", true), ("false", row.key != "tls")]
+            {
+                let mut members = [String::new(), String::new(), String::new()];
+                members[place] = format!(r#", "{}": {value}"#, row.key);
+                let text = one(&members[0], &members[1], &members[2]);
+                assert_eq!(loaded("f.json", &text).service.is_some(), taken, "{} {value}", row.key);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_rule_each() {
+    let on_backend = |extra: &str| one("", "", &format!(r#", "extra_config": {{{extra}}}"#));
+    for (case, text, expected) in [
+        ("nothing wrong", one("", "", ""), ""),
+        ("no version", r#"{"endpoints": []}"#.into(), "unsupported version: 0 (want: 3)"),
+        ("version as text", one("", "", "").replace('3', "\"3\""), ""),
+        ("a timeout of days", one(r#", "timeout": "25h""#, "", ""), "up to \"24h\""),
+        ("an empty duration", one("", r#", "timeout": """#, ""), "\"\" is not a duration"),
+        ("a bad timeout in a backend", one("", "", r#", "timeout": "x""#), "\"x\" is not a duration"),
+        ("port zero", one(r#", "port": 0"#, "", ""), ""),
+        ("a port like Kubernetes", one(r#", "port": "tcp://x""#, "", ""), "is not a whole number"),
+        ("tls that is off", one(r#", "tls": {"disabled": true}"#, "", ""), ""),
+        ("tls that is bare", one(r#", "tls": {}"#, "", ""), "tls serves TLS"),
+        ("no agents", one(r#", "async_agent": [], "use_h2c": false"#, "", ""), ""),
+        ("two spellings", one(r#", "port": 1, "PORT": 2"#, "", ""), "in another spelling"),
+        ("a short redirect option", one(r#", "extra_config": {"router": {"disable_redirect_trailing_slash": true}}"#, "", ""), "has no effect alone"),
+        ("the health route", r#"{"version": 3, "extra_config": {"router": {"health_path": "/up"}}, "endpoints": [{"endpoint": "/up", "backend": [{"host": "a"}]}]}"#.into(), "is the health route"),
+        ("a wildcard", r#"{"version": 3, "endpoints": [{"endpoint": "/a/*", "backend": [{"host": "a"}]}]}"#.into(), "wildcards are not built yet"),
+        ("sequential with one backend", one("", r#", "extra_config": {"proxy": {"sequential": true}}"#, ""), ""),
+        ("a strategy nobody knows", one("", r#", "extra_config": {"proxy": {"strategy": "x"}}"#, ""), "parallel is used"),
+        ("fallback", one("", r#", "extra_config": {"proxy": {"strategy": "fallback"}}"#, ""), "cannot do that yet"),
+        ("shadow off", on_backend(r#""proxy": {"shadow": false, "shadow_timeout": "1s"}"#), ""),
+        ("shadow on", on_backend(r#""proxy": {"shadow": true}"#), "shadow sends copies"),
+        ("own client TLS", on_backend(r#""backend/http/client": {"client_tls": {}}"#), "client_tls says"),
+        ("a code as text", on_backend(r#""backend/http": {"return_error_code": "true"}"#), "is not true or false"),
+        ("details without a name", on_backend(r#""backend/http": {"return_error_details": ""}"#), "turns both options off"),
+        ("discovery", one("", "", r#", "sd": "dns""#), "dns finds hosts"),
+        ("no discovery", one("", "", r#", "sd": "static""#), ""),
+        ("a token's claim", one("", "", "").replace("/b", "/{JWT.sub}"), "nothing supplies JWT.sub"),
+        ("TLS versions the wrong way", one(r#", "client_tls": {"max_version": "TLS12"}"#, "", ""), "no handshake can succeed"),
+        ("an old TLS version", one(r#", "client_tls": {"min_version": "TLS10"}"#, "", ""), "is never spoken"),
+        ("a missing CA file", one(r#", "client_tls": {"ca_certs": ["x.pem"]}"#, "", ""), "cannot be read and is left out"),
+        ("a limit of zero", one(r#", "extra_config": {"ringway": {"limits": {"head_timeout": "0s"}}}"#, "", ""), "a time above zero"),
+        ("a size nobody knows", one(r#", "extra_config": {"ringway": {"memory": "1kb"}}"#, "", ""), "is not an amount of bytes"),
+        ("the extra block is text", one(r#", "extra_config": "x""#, "", ""), "is not an object"),
+        ("a namespace elsewhere", one("", r#", "extra_config": {"router": {}}"#, ""), "has no effect in an endpoint"),
+        ("an unknown member of ringway", on_backend(r#""ringway": {"statuses": "rfc"}"#), "unknown key"),
+        ("a good endpoint with an extension", one("", "", "").replace("/e", "/x/{id}.json"), "text follows a placeholder"),
+        ("too many calls", one("", r#", "concurrent_calls": 1000"#, ""), "1 to 100"),
+    ] {
+        let told = told(&text);
+        assert_eq!(told.is_empty(), expected.is_empty(), "{case}: {told}");
+        assert!(told.contains(expected), "{case}: {told}");
+    }
+}

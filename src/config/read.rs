@@ -139,8 +139,8 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The members of a list; a scalar or an object counts as a list of one, an empty object or an
-    /// empty text as an empty list.
+    /// The members of a list; a scalar or an object counts as a list of one, an empty object as an
+    /// empty list.
     pub fn elements(self) -> impl Iterator<Item = Node<'a>> {
         let (members, single) = match self.value() {
             Value::List => (Some(self.children()), None),
@@ -295,5 +295,142 @@ fn number_text(number: &Number) -> String {
     match number.to_i64() {
         Some(whole) if number.to_f64().fract() == 0.0 => whole.to_string(),
         _ => number.to_f64().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::syntax::json_for_tests;
+
+    fn read<T: Read>(json: &str) -> Option<T> {
+        let tree = json_for_tests(json);
+        let mut found = Diagnostics::new(false);
+        let value = tree.root().read(&mut found);
+        assert_eq!(value.is_none(), found.has_errors(), "{json}: a problem is told, once");
+        value
+    }
+
+    #[test]
+    fn whole_numbers() {
+        for (json, expected) in [
+            ("8080", Some(8080)),
+            ("\"8080\"", Some(8080)),
+            ("\"0x1f90\"", Some(8080)),
+            ("\"0b11\"", Some(3)),
+            ("\"017\"", Some(15)),
+            ("\"0o17\"", Some(15)),
+            ("\"1_000\"", Some(1000)),
+            ("\"-5\"", Some(-5)),
+            ("\"\"", Some(0)),
+            ("1.9", Some(1)),
+            ("-1.9", Some(-1)),
+            ("1e3", Some(1000)),
+            ("true", Some(1)),
+            ("\"8080.5\"", None),
+            ("\" 1\"", None),
+            ("\"08\"", None),
+            ("\"1__0\"", None),
+            ("\"_1\"", None),
+            ("\"0x\"", None),
+            ("1e30", None),
+            ("9223372036854775808", None),
+            ("[]", None),
+            ("{}", None),
+        ] {
+            assert_eq!(read::<i64>(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn truths() {
+        for (json, expected) in [
+            ("true", Some(true)),
+            ("\"T\"", Some(true)),
+            ("\"1\"", Some(true)),
+            ("1", Some(true)),
+            ("0.5", Some(true)),
+            ("0", Some(false)),
+            ("\"\"", Some(false)),
+            ("\"False\"", Some(false)),
+            ("\"yes\"", None),
+            ("\"tRUE\"", None),
+            ("[true]", None),
+        ] {
+            assert_eq!(read::<bool>(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn texts() {
+        for (json, expected) in [
+            ("\"a\"", Some("a")),
+            ("true", Some("1")),
+            ("false", Some("0")),
+            ("8080", Some("8080")),
+            ("1.50", Some("1.5")),
+            ("1e3", Some("1000")),
+            ("[]", None),
+            ("{}", None),
+        ] {
+            assert_eq!(read::<String>(json).as_deref(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        for (json, expected) in [
+            ("0.5", Some(0.5)),
+            ("\"2.5\"", Some(2.5)),
+            ("\"\"", Some(0.0)),
+            ("true", Some(1.0)),
+            ("1e999", None),
+            ("\"inf\"", None),
+            ("\"x\"", None),
+        ] {
+            assert_eq!(read::<f64>(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn lists() {
+        let words = |list: &[&str]| Some(list.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
+        for (json, expected) in [
+            ("[\"a\", 1, true]", words(&["a", "1", "1"])),
+            ("\"a\"", words(&["a"])),
+            ("5", words(&["5"])),
+            ("{}", words(&[])),
+            ("[]", words(&[])),
+            ("null", words(&[])),
+            ("{\"a\": 1}", None),
+            ("[[\"a\"]]", None),
+        ] {
+            assert_eq!(read::<Vec<String>>(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (json, expected) in [
+            ("\"1.5s\"", Some(1_500_000_000)),
+            ("3000", Some(3000)),
+            ("0", Some(0)),
+            ("1.9", Some(1)),
+            ("\"\"", None),
+            ("true", None),
+            ("1e30", None),
+        ] {
+            let ns = read::<Nanoseconds>(json).map(|Nanoseconds(ns)| ns);
+            assert_eq!(ns, expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn keys_match_exactly_and_then_without_case() {
+        let tree = json_for_tests(r#"{"Port": 1, "HOST": 2, "host": 3, "gone": null}"#);
+        let shown = |key: &str| tree.root().get(key).map(|node| node.shown());
+        assert_eq!(shown("port"), Some("1".into()));
+        assert_eq!(shown("host"), Some("3".into()));
+        assert_eq!(shown("gone"), None);
     }
 }

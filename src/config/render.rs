@@ -116,7 +116,7 @@ impl<'a> Window<'a> {
     fn around(span: Span, sources: &'a Sources) -> Option<Self> {
         let source = sources.get(span.source)?;
         let place = source.place(span.start as usize);
-        let start = source.offset(place.line, 0);
+        let start = source.line_start(place.line);
         let line = source.text().get(start..)?.split('\n').next()?;
         let text = line.strip_suffix('\r').unwrap_or(line);
         if text.len() > LINE_MAX {

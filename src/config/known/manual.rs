@@ -49,6 +49,17 @@ fn cell(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// The page in the manual is this table: `RINGWAY_WRITE_MANUAL=1` writes it anew.
+    #[test]
+    fn the_manual_has_this_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/known-keys.md");
+        if std::env::var_os("RINGWAY_WRITE_MANUAL").is_some() {
+            std::fs::write(path, markdown()).expect("the manual can be written");
+        }
+        let page = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(page == markdown(), "docs/known-keys.md is old: RINGWAY_WRITE_MANUAL=1 cargo test");
+    }
+
     #[test]
     fn every_row_is_printed() {
         let page = markdown();

@@ -75,6 +75,15 @@ pub fn check_keys(table: Node<'_>, scope: Scope, found: &mut Diagnostics) {
             .iter()
             .find(|row| row.key == key)
             .or_else(|| known.iter().find(|row| same_letters(row.key, key)));
+        if let Some(row) = row
+            && table.get(row.key).is_some_and(|used| used.id() != child.id())
+        {
+            found.doubt_at_key(
+                child,
+                format!("has no effect beside {} in another spelling", row.key),
+            );
+            continue;
+        }
         match row {
             Some(row) if is_inert(child, row.key) => {}
             Some(row) => tell(child, row.key, row.class, row.does, found),

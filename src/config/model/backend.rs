@@ -100,6 +100,8 @@ pub(super) struct Around<'a> {
     pub behaviour: Behaviour,
     /// The endpoint's output is `no-op`.
     pub is_no_op: bool,
+    /// Something may supply values of earlier backends or of tokens.
+    pub has_suppliers: bool,
     /// The endpoint's path, unless it was refused.
     pub path: Option<&'a ParsedPath>,
 }
@@ -234,11 +236,11 @@ fn read_url(
     let parsed = around.path?;
     let error = match UrlTemplate::parse(&text, &parsed.inputs, &parsed.path.params) {
         Ok(url) => {
-            for name in url.later() {
+            for name in url.later().filter(|_| !around.has_suppliers) {
                 reading
                     .found
                     .warn(at, format!("nothing supplies {name}"))
-                    .help("the text {{.}} goes to the backend, as in KrakenD".replace("{.}", name));
+                    .help(format!("the text {{{{.{name}}}}} goes to the backend, as in KrakenD"));
             }
             return Some(url);
         }
@@ -296,18 +298,16 @@ impl Selection {
             deny.clear();
         }
         let mut mapping = Vec::new();
-        let table = node.get("mapping");
-        if let Some(table) = table.filter(|table| !(table.is_empty() && !table.is_table())) {
-            if table.expect_table(found) {
-                for child in table.children() {
-                    let (Some(old), Some(new)) = (child.key(), child.read::<String>(found)) else {
-                        continue;
-                    };
-                    let new = new.split('.').next().unwrap_or_default().to_owned();
-                    if old != new {
-                        mapping.push((old.to_owned(), new));
-                    }
-                }
+        // An empty list is an empty mapping to KrakenD.
+        let table = node.get("mapping").filter(|table| !table.is_empty() || table.is_table());
+        let table = table.filter(|table| table.expect_table(found));
+        for child in table.into_iter().flat_map(Node::children) {
+            let (Some(old), Some(new)) = (child.key(), child.read::<String>(found)) else {
+                continue;
+            };
+            let new = new.split('.').next().unwrap_or_default();
+            if old != new {
+                mapping.push((old.to_owned(), new.to_owned()));
             }
         }
         Selection {

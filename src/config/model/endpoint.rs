@@ -66,7 +66,8 @@ pub struct Endpoint {
     /// `cache_ttl`: `Cache-Control: public, max-age` of complete answers, whole seconds. Absent or
     /// `"0s"`: the service's. Under 1 s but not zero: `max-age=0`.
     pub cache_ttl: Duration,
-    /// `concurrent_calls`: identical calls to each backend, the first complete answer wins; ≥ 1.
+    /// `concurrent_calls`: identical calls to each backend, the first complete answer wins; 1 to
+    /// 100, zero and less count as 1.
     pub concurrent_calls: u32,
     /// `input_query_strings`: parameters that reach the backends; `*` all; default none.
     pub input_query_strings: Names,
@@ -142,6 +143,9 @@ impl Endpoint {
             hosts: &from.hosts,
             behaviour,
             is_no_op: output == Some(OutputEncoding::NoOp),
+            has_suppliers: ["proxy", "auth/validator"]
+                .iter()
+                .any(|name| extra.block(name).is_some()),
             path: parsed.as_ref(),
         };
         let (backends, n_backends) = read_backends(node, &around, reading);

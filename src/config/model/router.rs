@@ -118,6 +118,14 @@ impl Router {
             *field = block.plain_bool(key, found).unwrap_or(*field);
         }
         let _: Option<i64> = block.field("max_multipart_memory", found);
+        if let Some(node) = block.get("disable_redirect_trailing_slash")
+            && self.disable_redirect_trailing_slash
+            && !self.disable_redirect_fixed_path
+        {
+            found
+                .doubt_at_key(node, "has no effect alone: the other redirect fixes slashes too")
+                .allowed("with \"disable_redirect_fixed_path\": true");
+        }
         let texts = |nodes: Vec<Node<'_>>| -> Vec<String> {
             nodes.into_iter().filter_map(Node::text).map(str::to_owned).collect()
         };

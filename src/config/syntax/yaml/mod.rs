@@ -1,11 +1,15 @@
 //! YAML into the tree: events of the parser, scalars by the rules of Go's yaml.v3, anchors and `<<`
 //! expanded within a budget. Two keys of the same name are refused, as yaml.v3 does.
 
+mod places;
+mod scalar;
+
+use self::places::Places;
 use super::{DEPTH_MAX, NODES_MAX};
 use crate::config::diagnostic::{Diagnostics, Severity};
-use crate::config::node::{NodeId, Number, Tree, Value};
+use crate::config::node::{NodeId, Tree, Value};
 use crate::config::source::{SourceId, Span};
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span as Marks, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks, Tag};
 use std::collections::HashMap;
 
 /// Values that aliases may add to a file; a billion laughs stops here.
@@ -51,43 +55,6 @@ pub fn parse(text: &str, source: SourceId, found: &mut Diagnostics) -> Option<Tr
         return None;
     }
     Some(build.tree)
-}
-
-/// Characters to bytes: the parser counts characters.
-struct Places<'t> {
-    text: &'t str,
-    shift: usize,
-    source: SourceId,
-    /// Byte offset of every 256th character; empty for ASCII, where both counts are the same.
-    steps: Vec<usize>,
-}
-
-impl<'t> Places<'t> {
-    const STEP: usize = 256;
-
-    fn new(text: &'t str, shift: usize, source: SourceId) -> Self {
-        let steps = match text.is_ascii() {
-            true => Vec::new(),
-            false => text.char_indices().step_by(Self::STEP).map(|(at, _)| at).collect(),
-        };
-        Places { text, shift, source, steps }
-    }
-
-    fn offset(&self, mark: &Marker) -> usize {
-        let index = mark.index();
-        if self.steps.is_empty() {
-            return index.min(self.text.len()) + self.shift;
-        }
-        let step = (index / Self::STEP).min(self.steps.len() - 1);
-        let start = self.steps[step];
-        let rest = self.text.get(start..).unwrap_or("");
-        let within = rest.char_indices().nth(index - step * Self::STEP);
-        start + within.map_or(rest.len(), |(at, _)| at) + self.shift
-    }
-
-    fn span(&self, marks: Marks) -> Span {
-        Span::new(self.source, self.offset(&marks.start)..self.offset(&marks.end))
-    }
 }
 
 type Seen = HashMap<Box<str>, Span, foldhash::fast::RandomState>;
@@ -171,7 +138,7 @@ impl Build<'_, '_> {
             }
             return self.check_key();
         }
-        let value = match resolve(text, plain, tag) {
+        let value = match scalar::resolve(text, plain, tag) {
             Ok(value) => value,
             Err(message) => return self.fail(span, &message),
         };
@@ -342,89 +309,6 @@ impl Build<'_, '_> {
         self.found.syntax(span, message);
         None
     }
-}
-
-/// A scalar by yaml.v3's rules (YAML 1.2 core with octal `0777` and `_` in numbers).
-fn resolve(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Value, String> {
-    let core = tag.filter(|tag| tag.is_yaml_core_schema()).map(|tag| tag.suffix.as_str());
-    match (core, tag) {
-        (Some("str"), _) => return Ok(Value::Text(text.into())),
-        (Some("null" | "bool" | "int" | "float"), _) => {
-            let value = plain_value(text);
-            let fits = match core {
-                Some("null") => value == Value::Null,
-                Some("bool") => matches!(value, Value::Bool(_)),
-                _ => matches!(value, Value::Number(_)),
-            };
-            let tag = core.unwrap_or_default();
-            return if fits { Ok(value) } else { Err(format!("not YAML: no value for !!{tag}")) };
-        }
-        (Some(other), _) => return Err(format!("!!{other} is not supported here")),
-        (None, Some(_)) => return Ok(Value::Text(text.into())),
-        (None, None) => {}
-    }
-    Ok(if plain { plain_value(text) } else { Value::Text(text.into()) })
-}
-
-fn plain_value(text: &str) -> Value {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
-            return Value::Number(Number::new("inf"));
-        }
-        "-.inf" | "-.Inf" | "-.INF" => return Value::Number(Number::new("-inf")),
-        ".nan" | ".NaN" | ".NAN" => return Value::Number(Number::new("nan")),
-        _ => {}
-    }
-    let first = text.as_bytes().first().copied().unwrap_or(b' ');
-    if !first.is_ascii_digit() && !matches!(first, b'+' | b'-' | b'.') {
-        return Value::Text(text.into());
-    }
-    let digits = text.replace('_', "");
-    if let Some(number) = crate::config::read::go_integer(&digits) {
-        return Value::Number(Number::new(number.to_string()));
-    }
-    match float(&digits) {
-        Some(number) => Value::Number(Number::new(number)),
-        None => Value::Text(text.into()),
-    }
-}
-
-/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, written the JSON way.
-fn float(text: &str) -> Option<String> {
-    let (sign, rest) = match text.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", text.strip_prefix('+').unwrap_or(text)),
-    };
-    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-    let (whole, rest) = rest.split_at(digits(rest));
-    let (fraction, rest) = match rest.strip_prefix('.') {
-        Some(after) => after.split_at(digits(after)),
-        None => ("", rest),
-    };
-    if whole.is_empty() && fraction.is_empty() {
-        return None;
-    }
-    let exponent = match rest.strip_prefix(['e', 'E']) {
-        Some(power) => {
-            let power = power.strip_prefix('+').unwrap_or(power);
-            let bare = power.strip_prefix('-').unwrap_or(power);
-            if bare.is_empty() || digits(bare) != bare.len() {
-                return None;
-            }
-            format!("e{power}")
-        }
-        None if rest.is_empty() => String::new(),
-        None => return None,
-    };
-    let whole = match whole.trim_start_matches('0') {
-        "" => "0",
-        whole => whole,
-    };
-    let fraction = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
-    Some(format!("{sign}{whole}{fraction}{exponent}"))
 }
 
 #[cfg(test)]
