@@ -22,6 +22,7 @@ pub mod tree;
 
 mod diagnose;
 mod keys;
+mod nest;
 mod repair;
 mod splice;
 mod walk;

@@ -4,7 +4,7 @@
 //! `clear` keeps every capacity, so that a warm part costs no allocation.
 
 use super::keys::KeyTable;
-use super::scan::Nest;
+use super::nest::Nest;
 use super::select::Name;
 use super::text::{self, Escape};
 use super::walk::Frame;

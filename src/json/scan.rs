@@ -5,10 +5,11 @@
 //! is noted, and the caller's policy decides. The fast path only says *that* a document is wrong;
 //! *why* is found by [`super::diagnose`], byte by byte.
 //!
-//! Strings are looked at in blocks of sixteen bytes: by SSE2 on x86-64, elsewhere as two words.
+//! Strings are looked at in blocks of 64 bytes: by SSE2 on x86-64, elsewhere as eight words.
 
 use super::diagnose;
 use super::error::{JsonError, Kind, Shape};
+use super::nest::Nest;
 
 /// Arrays and objects inside each other, as in Go's encoding/json.
 pub const DEPTH_MAX: usize = 10_000;
@@ -44,7 +45,7 @@ pub fn scan(body: &[u8]) -> Result<Scanned, JsonError> {
 /// The same with another limit of depth.
 pub(super) fn scan_within(body: &[u8], depth_max: usize) -> Result<Scanned, JsonError> {
     check_len(body)?;
-    let mut scanner = Scanner { depth_max, ..Scanner::new(body) };
+    let mut scanner = Scanner::within(body, depth_max);
     let start = scanner.space(0);
     match scanner.value(start, 0, &mut Nest::default()) {
         Some(end) => Ok(Scanned {
@@ -83,47 +84,11 @@ pub(super) fn shape_of(first: u8) -> Shape {
     }
 }
 
-/// Which of the open containers are objects: one bit a level, the innermost lowest.
-#[derive(Debug, Default)]
-pub(super) struct Nest {
-    bits: u64,
-    depth: usize,
-    /// Full words of the levels further out; empty below 64 levels.
-    outer: Vec<u64>,
-}
-
-impl Nest {
-    #[inline(always)]
-    fn push(&mut self, is_object: bool) {
-        if self.depth.is_multiple_of(64) && self.depth != 0 {
-            self.outer.push(self.bits);
-        }
-        self.bits = (self.bits << 1) | u64::from(is_object);
-        self.depth += 1;
-    }
-
-    /// Leaves a level: is the one around it an object? `None` when there is none.
-    #[inline(always)]
-    fn pop(&mut self) -> Option<bool> {
-        self.depth -= 1;
-        self.bits >>= 1;
-        if self.depth.is_multiple_of(64) {
-            if self.depth == 0 {
-                return None;
-            }
-            self.bits = self.outer.pop().unwrap_or(0);
-        }
-        Some(self.bits & 1 == 1)
-    }
-
-    fn clear(&mut self) {
-        self.bits = 0;
-        self.depth = 0;
-        self.outer.clear();
-    }
-}
-
 /// Reads pieces of one document. `None` from any method: not JSON.
+///
+/// Small and `Copy`: loops work on a copy of their own, which stays in registers, so whatever is
+/// not inlined takes the body instead of `self`.
+#[derive(Clone, Copy)]
 pub(super) struct Scanner<'b> {
     pub(super) body: &'b [u8],
     /// A string so far held invalid UTF-8 or a lone surrogate.
@@ -131,63 +96,64 @@ pub(super) struct Scanner<'b> {
     /// A string since the last reset had a backslash.
     pub(super) escaped: bool,
     pub(super) depth_max: usize,
+    /// Where the block that was looked at last begins.
+    block_at: usize,
+    /// Which of its bytes end a stretch of plain ASCII text: lowest bit first.
+    stops: u64,
 }
 
 impl<'b> Scanner<'b> {
     pub(super) fn new(body: &'b [u8]) -> Scanner<'b> {
-        Scanner { body, bad_text: false, escaped: false, depth_max: DEPTH_MAX }
+        Scanner::within(body, DEPTH_MAX)
+    }
+
+    #[inline(always)]
+    pub(super) fn within(body: &'b [u8], depth_max: usize) -> Scanner<'b> {
+        let (bad_text, escaped) = (false, false);
+        Scanner { body, bad_text, escaped, depth_max, block_at: usize::MAX, stops: 0 }
     }
 
     /// The byte at `at`; past the end NUL, which the grammar has nowhere.
     #[inline(always)]
     pub(super) fn peek(&self, at: usize) -> u8 {
-        self.body.get(at).copied().unwrap_or(0)
+        peek(self.body, at)
     }
 
     /// Past whitespace.
     #[inline(always)]
     pub(super) fn space(&self, at: usize) -> usize {
-        if self.peek(at) > b' ' { at } else { self.space_slow(at) }
+        self.next(at).0
     }
 
-    /// Indentation is mostly runs of blanks: eight at once.
-    #[inline(never)]
-    fn space_slow(&self, mut at: usize) -> usize {
-        const BLANKS: u64 = u64::from_le_bytes([b' '; 8]);
-        loop {
-            match self.peek(at) {
-                b' ' => {
-                    at += 1;
-                    while let Some(word) = word_at(self.body, at) {
-                        let same = ((word ^ BLANKS).trailing_zeros() / 8) as usize;
-                        at += same;
-                        if same < 8 {
-                            break;
-                        }
-                    }
-                }
-                b'\n' | b'\r' | b'\t' => at += 1,
-                _ => return at,
-            }
-        }
+    /// The first byte that is no whitespace, and where it stands.
+    #[inline(always)]
+    pub(super) fn next(&self, at: usize) -> (usize, u8) {
+        let byte = self.peek(at);
+        if byte > b' ' { (at, byte) } else { next_after_space(self.body, at) }
     }
 
     /// One value of any kind that begins at `at` inside `depth` open containers; its end.
     #[inline(always)]
     pub(super) fn value(&mut self, at: usize, depth: usize, nest: &mut Nest) -> Option<usize> {
-        match self.peek(at) {
-            b'"' => self.string(at),
-            b'{' => self.container(at, true, depth, nest),
-            b'[' => self.container(at, false, depth, nest),
-            _ => self.scalar(at),
+        let first = self.peek(at);
+        if first == b'"' {
+            return self.string(at);
         }
+        if first != b'{' && first != b'[' {
+            return self.scalar(at, first);
+        }
+        let (end, after) = self.container(at, first == b'{', depth, nest)?;
+        *self = after;
+        Some(end)
     }
 
     /// `true`, `false`, `null` or a number.
     #[inline(always)]
-    fn scalar(&self, at: usize) -> Option<usize> {
-        match self.peek(at) {
-            b'-' | b'0'..=b'9' => self.number(at),
+    fn scalar(&self, at: usize, first: u8) -> Option<usize> {
+        if first.is_ascii_digit() || first == b'-' {
+            return number(self.body, at);
+        }
+        match first {
             b't' => self.word(at, b"true"),
             b'f' => self.word(at, b"false"),
             b'n' => self.word(at, b"null"),
@@ -201,207 +167,282 @@ impl<'b> Scanner<'b> {
         (self.body.get(at..end)? == word).then_some(end)
     }
 
-    /// A number that begins with `-` or a digit (RFC 8259 section 6).
-    #[inline(always)]
-    fn number(&self, mut at: usize) -> Option<usize> {
-        if self.peek(at) == b'-' {
-            at += 1;
-        }
-        match self.peek(at) {
-            b'0' => at += 1,
-            b'1'..=b'9' => at = self.digits(at + 1),
-            _ => return None,
-        }
-        let next = self.peek(at);
-        if next == b'.' || next | 0x20 == b'e' { self.fraction(at) } else { Some(at) }
-    }
-
-    #[inline(never)]
-    fn fraction(&self, mut at: usize) -> Option<usize> {
-        if self.peek(at) == b'.' {
-            if !self.peek(at + 1).is_ascii_digit() {
-                return None;
-            }
-            at = self.digits(at + 2);
-        }
-        if self.peek(at) | 0x20 == b'e' {
-            at += 1;
-            if matches!(self.peek(at), b'+' | b'-') {
-                at += 1;
-            }
-            if !self.peek(at).is_ascii_digit() {
-                return None;
-            }
-            at = self.digits(at + 1);
-        }
-        Some(at)
-    }
-
-    #[inline(always)]
-    fn digits(&self, mut at: usize) -> usize {
-        while self.peek(at).is_ascii_digit() {
-            at += 1;
-        }
-        at
-    }
-
-    /// A whole array or object, validated and left alone.
+    /// A whole array or object, validated and left alone; with the state of the scanner after it.
     #[inline(never)]
     fn container(
-        &mut self,
+        mut self,
         open: usize,
         is_object: bool,
         outside: usize,
         nest: &mut Nest,
-    ) -> Option<usize> {
+    ) -> Option<(usize, Scanner<'b>)> {
         nest.clear();
+        let mut closing = 0;
         let mut at = open;
-        let mut in_object = is_object;
-        // Entering a container: `at` stands on its first byte.
-        'enter: loop {
-            if outside + nest.depth >= self.depth_max {
+        let mut byte = if is_object { b'{' } else { b'[' };
+        // A value begins at `at` with `byte`, or whitespace before it.
+        'value: loop {
+            if byte == b'"' {
+                at = self.string(at)?;
+                byte = self.peek(at);
+            } else if byte == b'{' || byte == b'[' {
+                if outside + nest.depth >= self.depth_max {
+                    return None;
+                }
+                nest.push(byte == b'{');
+                closing = byte + 2;
+                (at, byte) = self.next(at + 1);
+                if byte != closing {
+                    if closing == b'}' {
+                        (at, byte) = self.key(at)?;
+                    }
+                    continue 'value;
+                }
+            } else if byte > b' ' {
+                at = self.scalar(at, byte)?;
+                byte = self.peek(at);
+            } else {
+                (at, byte) = self.after_space(at)?;
+                continue 'value;
+            }
+            // After a value: another one, or the end of one or several containers.
+            loop {
+                if byte == b',' {
+                    at += 1;
+                    if closing == b'}' {
+                        (at, byte) = self.key(at)?;
+                    } else {
+                        byte = self.peek(at);
+                    }
+                    continue 'value;
+                }
+                if byte == closing {
+                    let Some(in_object) = nest.pop() else { return Some((at + 1, self)) };
+                    closing = if in_object { b'}' } else { b']' };
+                    at += 1;
+                    byte = self.peek(at);
+                } else if byte <= b' ' {
+                    (at, byte) = self.after_space(at)?;
+                } else {
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The same as `next` where whitespace is due; `None` when there is none.
+    #[inline(always)]
+    fn after_space(&self, at: usize) -> Option<(usize, u8)> {
+        let next = next_after_space(self.body, at);
+        (next.0 != at).then_some(next)
+    }
+
+    /// A key with its colon: what follows, a value or whitespace before it, and where. Compact
+    /// documents have no whitespace here, so the expected byte is asked for first.
+    #[inline(always)]
+    pub(super) fn key(&mut self, mut at: usize) -> Option<(usize, u8)> {
+        if self.peek(at) != b'"' {
+            at = next_after_space(self.body, at).0;
+            if self.peek(at) != b'"' {
                 return None;
             }
-            nest.push(in_object);
-            at = self.space(at + 1);
-            let mut first = true;
-            // Here a member, an element or (only at the start) the closing byte is due.
-            'next: loop {
-                let closes = first && self.peek(at) == if in_object { b'}' } else { b']' };
-                first = false;
-                if !closes {
-                    if in_object {
-                        at = self.key(at)?;
-                    }
-                    match self.peek(at) {
-                        b'"' => at = self.string(at)?,
-                        byte @ (b'{' | b'[') => {
-                            in_object = byte == b'{';
-                            continue 'enter;
-                        }
-                        _ => at = self.scalar(at)?,
-                    }
-                    at = self.space(at);
-                }
-                // After a value: more of the same, or the end of one or several containers.
-                loop {
-                    match self.peek(at) {
-                        b',' => {
-                            at = self.space(at + 1);
-                            continue 'next;
-                        }
-                        b'}' if in_object => {}
-                        b']' if !in_object => {}
-                        _ => return None,
-                    }
-                    match nest.pop() {
-                        Some(outer) => in_object = outer,
-                        None => return Some(at + 1),
-                    }
-                    at = self.space(at + 1);
-                }
-            }
-        }
-    }
-
-    /// A key with its colon; where the value begins.
-    #[inline(always)]
-    pub(super) fn key(&mut self, at: usize) -> Option<usize> {
-        if self.peek(at) != b'"' {
-            return None;
         }
         let end = self.string(at)?;
-        self.colon(end)
+        let at = self.colon(end)?;
+        Some((at, self.peek(at)))
     }
 
-    /// The colon after a key; where the value begins.
+    /// One past the colon after a key.
     #[inline(always)]
     pub(super) fn colon(&self, at: usize) -> Option<usize> {
-        let at = self.space(at);
-        if self.peek(at) != b':' {
-            return None;
+        if self.peek(at) == b':' {
+            return Some(at + 1);
         }
-        Some(self.space(at + 1))
+        let (at, byte) = next_after_space(self.body, at);
+        (byte == b':').then_some(at + 1)
     }
 
     /// A string whose opening quote stands at `open`; one past the closing quote.
+    ///
+    /// Where a string ends decides where the next one begins, so that chain is kept short: a block
+    /// is looked at once, and each further string in it costs a shift and a count.
     #[inline(always)]
     pub(super) fn string(&mut self, open: usize) -> Option<usize> {
         let mut at = open + 1;
-        while let Some(block) = block_at(self.body, at) {
-            let clean = clean_bytes::<true>(block);
+        loop {
+            let block_at = at & !(BLOCK - 1);
+            if block_at != self.block_at {
+                self.block_at = block_at;
+                self.stops = match self.body.get(block_at..).and_then(|rest| rest.first_chunk()) {
+                    Some(block) => stops(block),
+                    None => last_stops(self.body, block_at),
+                };
+            }
+            let left = self.stops >> (at & (BLOCK - 1));
+            if left != 0 {
+                at += left.trailing_zeros() as usize;
+                break;
+            }
+            at = block_at + BLOCK;
+        }
+        if self.peek(at) == b'"' {
+            return Some(at + 1);
+        }
+        let special = special_string(self.body, at)?;
+        self.escaped |= special.escaped;
+        self.bad_text |= special.bad_text;
+        Some(special.end)
+    }
+}
+
+#[inline(always)]
+fn peek(body: &[u8], at: usize) -> u8 {
+    body.get(at).copied().unwrap_or(0)
+}
+
+/// Indentation is mostly runs of blanks: eight at once.
+#[inline(never)]
+fn next_after_space(body: &[u8], mut at: usize) -> (usize, u8) {
+    const BLANKS: u64 = u64::from_le_bytes([b' '; 8]);
+    loop {
+        match peek(body, at) {
+            b' ' => {
+                at += 1;
+                while let Some(word) = word_at(body, at) {
+                    let same = ((word ^ BLANKS).trailing_zeros() / 8) as usize;
+                    at += same;
+                    if same < 8 {
+                        break;
+                    }
+                }
+            }
+            b'\n' | b'\r' | b'\t' => at += 1,
+            byte => return (at, byte),
+        }
+    }
+}
+
+/// A number that begins with `-` or a digit (RFC 8259 section 6).
+#[inline(always)]
+fn number(body: &[u8], mut at: usize) -> Option<usize> {
+    if peek(body, at) == b'-' {
+        at += 1;
+    }
+    match peek(body, at) {
+        b'0' => at += 1,
+        b'1'..=b'9' => at = digits(body, at + 1),
+        _ => return None,
+    }
+    let next = peek(body, at);
+    if next == b'.' || next | 0x20 == b'e' { fraction(body, at) } else { Some(at) }
+}
+
+#[inline(never)]
+fn fraction(body: &[u8], mut at: usize) -> Option<usize> {
+    if peek(body, at) == b'.' {
+        if !peek(body, at + 1).is_ascii_digit() {
+            return None;
+        }
+        at = digits(body, at + 2);
+    }
+    if peek(body, at) | 0x20 == b'e' {
+        at += 1;
+        if matches!(peek(body, at), b'+' | b'-') {
+            at += 1;
+        }
+        if !peek(body, at).is_ascii_digit() {
+            return None;
+        }
+        at = digits(body, at + 1);
+    }
+    Some(at)
+}
+
+/// Past digits. Eight at once was measured and is slower: numbers are short.
+#[inline(always)]
+fn digits(body: &[u8], mut at: usize) -> usize {
+    while peek(body, at).is_ascii_digit() {
+        at += 1;
+    }
+    at
+}
+
+/// A string that is not plain ASCII.
+struct Special {
+    /// One past its closing quote.
+    end: usize,
+    escaped: bool,
+    bad_text: bool,
+}
+
+/// The rest of a string from its first byte that is no plain ASCII on.
+#[inline(never)]
+fn special_string(body: &[u8], from: usize) -> Option<Special> {
+    let mut at = from;
+    let mut seen = 0;
+    let mut special = Special { end: 0, escaped: false, bad_text: false };
+    loop {
+        while let Some(word) = word_at(body, at) {
+            seen |= word;
+            let clean = clean_bytes(word);
             at += clean;
-            if clean < 16 {
-                if self.peek(at) == b'"' {
-                    return Some(at + 1);
-                }
-                return self.string_special(at);
+            if clean < 8 {
+                break;
             }
         }
-        self.string_tail(at)
+        let byte = *body.get(at)?;
+        match byte {
+            b'"' => break,
+            b'\\' => {
+                let (after, is_lone) = escape(body, at)?;
+                special.escaped = true;
+                special.bad_text |= is_lone;
+                at = after;
+            }
+            0..=0x1f => return None,
+            _ => {
+                seen |= u64::from(byte);
+                at += 1;
+            }
+        }
     }
+    // Escapes are ASCII, so the whole rest is checked at once.
+    if seen & HIGH != 0 {
+        special.bad_text |= std::str::from_utf8(body.get(from..at)?).is_err();
+    }
+    special.end = at + 1;
+    Some(special)
+}
 
-    /// The last bytes of the body, too few for a block.
-    #[inline(never)]
-    fn string_tail(&mut self, mut at: usize) -> Option<usize> {
-        loop {
-            match *self.body.get(at)? {
-                b'"' => return Some(at + 1),
-                b'\\' | 0x80.. => return self.string_special(at),
-                0..=0x1f => return None,
-                _ => at += 1,
+/// An escape whose backslash stands at `at`: one past it (past both halves of a pair), and is it a
+/// lone surrogate?
+#[inline(always)]
+fn escape(body: &[u8], at: usize) -> Option<(usize, bool)> {
+    match peek(body, at + 1) {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some((at + 2, false)),
+        b'u' => {
+            let unit = hex4(body, at + 2)?;
+            if unit & 0xf800 != 0xd800 {
+                Some((at + 6, false))
+            } else if unit < 0xdc00 && low_surrogate(body, at + 6).is_some() {
+                Some((at + 12, false))
+            } else {
+                Some((at + 6, true))
             }
         }
+        _ => None,
     }
+}
 
-    /// The rest of a string from its first byte that is no plain ASCII on.
-    #[inline(never)]
-    fn string_special(&mut self, from: usize) -> Option<usize> {
-        let mut at = from;
-        loop {
-            while let Some(block) = block_at(self.body, at) {
-                let clean = clean_bytes::<false>(block);
-                at += clean;
-                if clean < 16 {
-                    break;
-                }
-            }
-            match *self.body.get(at)? {
-                b'"' => break,
-                b'\\' => {
-                    self.escaped = true;
-                    at = self.escape(at)?;
-                }
-                0..=0x1f => return None,
-                _ => at += 1,
-            }
-        }
-        // Escapes are ASCII, so the whole rest is checked at once.
-        if std::str::from_utf8(self.body.get(from..at)?).is_err() {
-            self.bad_text = true;
-        }
-        Some(at + 1)
+/// The stops of the end of the body, filled up with NULs, which are stops too.
+#[inline(never)]
+fn last_stops(body: &[u8], block_at: usize) -> u64 {
+    let mut block = [0; BLOCK];
+    let rest = body.get(block_at..).unwrap_or_default();
+    for (to, from) in block.iter_mut().zip(rest) {
+        *to = *from;
     }
-
-    /// An escape whose backslash stands at `at`; one past it (past both halves of a pair).
-    #[inline(always)]
-    fn escape(&mut self, at: usize) -> Option<usize> {
-        match self.peek(at + 1) {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 2),
-            b'u' => {
-                let unit = hex4(self.body, at + 2)?;
-                if unit & 0xf800 != 0xd800 {
-                    return Some(at + 6);
-                }
-                if unit < 0xdc00 && low_surrogate(self.body, at + 6).is_some() {
-                    return Some(at + 12);
-                }
-                self.bad_text = true;
-                Some(at + 6)
-            }
-            _ => None,
-        }
-    }
+    stops(&block)
 }
 
 /// Four hexadecimal digits at `at`.
@@ -424,104 +465,107 @@ fn word_at(body: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*body.get(at..)?.first_chunk()?))
 }
 
+/// How many bytes at the start of a word are neither quote, backslash nor control; 8 when all
+/// are. A borrow can mark a byte wrongly only above one that is marked rightly, and only the
+/// lowest mark is read.
 #[inline(always)]
-fn block_at(body: &[u8], at: usize) -> Option<&[u8; 16]> {
-    body.get(at..)?.first_chunk()
+fn clean_bytes(word: u64) -> usize {
+    let below = |x: u64, limit: u64| x.wrapping_sub(ONES * limit) & !x;
+    let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
+    let escapes = below(word ^ (ONES * u64::from(b'\\')), 1);
+    let stops = (quotes | escapes | below(word, 0x20)) & HIGH;
+    (stops.trailing_zeros() / 8) as usize
 }
 
-/// How many bytes at the start of a block are neither quote, backslash nor control (nor, when
-/// `ASCII`, above 0x7f); 16 when all are.
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = ONES << 7;
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 64;
+
+/// Which bytes of a block are quote, backslash, control or above 0x7f.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[allow(unsafe_code)]
-fn clean_bytes<const ASCII: bool>(block: &[u8; 16]) -> usize {
+fn stops(block: &[u8; BLOCK]) -> u64 {
     // SAFETY: SSE2 is part of the x86-64 baseline, so every CPU that runs this code has it; the
     // function itself is safe code. Test: `blocks_agree_with_words`. Gain: `benches/json.rs`.
-    unsafe { clean_bytes_sse2::<ASCII>(block) }
+    unsafe { stops_sse2(block) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "sse2")]
-fn clean_bytes_sse2<const ASCII: bool>(block: &[u8; 16]) -> usize {
+fn stops_sse2(block: &[u8; BLOCK]) -> u64 {
     use std::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
-        _mm_set_epi64x, _mm_set1_epi8,
+        _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
+        _mm_set1_epi8,
     };
-    let [low, high] = words(block);
-    // Becomes one unaligned load.
-    let bytes = _mm_set_epi64x(high as i64, low as i64);
-    let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
-    let escapes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
-    let others = if ASCII {
+    let (rows, _) = block.as_chunks::<16>();
+    rows.iter().rev().fold(0, |stops, row| {
+        let whole = u128::from_le_bytes(*row);
+        // Becomes one unaligned load.
+        let bytes = _mm_set_epi64x((whole >> 64) as i64, whole as i64);
+        let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
+        let escapes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
         // As signed numbers, everything above 0x7f is below the blank too.
-        _mm_cmplt_epi8(bytes, _mm_set1_epi8(b' ' as i8))
-    } else {
-        _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes)
-    };
-    let stops = _mm_or_si128(_mm_or_si128(quotes, escapes), others);
-    (_mm_movemask_epi8(stops) | 0x1_0000).trailing_zeros() as usize
+        let others = _mm_cmplt_epi8(bytes, _mm_set1_epi8(b' ' as i8));
+        let row = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, escapes), others));
+        stops << 16 | u64::from(row as u32)
+    })
 }
 
 /// The same with words.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn clean_bytes<const ASCII: bool>(block: &[u8; 16]) -> usize {
-    clean_bytes_words::<ASCII>(block)
+fn stops(block: &[u8; BLOCK]) -> u64 {
+    stops_words(block)
 }
 
-#[inline(always)]
-fn words(block: &[u8; 16]) -> [u64; 2] {
-    let whole = u128::from_le_bytes(*block);
-    [whole as u64, (whole >> 64) as u64]
-}
-
-/// Portable form. A borrow can mark a byte wrongly only above one that is marked rightly, and
-/// only the lowest mark is read.
+/// Portable form. Sums stay inside their bytes, so each mark is exact.
 #[cfg(any(test, not(target_arch = "x86_64")))]
 #[inline(always)]
-fn clean_bytes_words<const ASCII: bool>(block: &[u8; 16]) -> usize {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
-    let stops = |word: u64| {
-        let zero = |x: u64| x.wrapping_sub(ONES) & !x;
-        let controls = word.wrapping_sub(ONES * 0x20) & !word;
-        let high = if ASCII { word } else { 0 };
-        let quotes = zero(word ^ (ONES * u64::from(b'"')));
-        let escapes = zero(word ^ (ONES * u64::from(b'\\')));
-        (quotes | escapes | controls | high) & HIGH
-    };
-    let [low, high] = words(block);
-    match (stops(low), stops(high)) {
-        (0, 0) => 16,
-        (0, second) => 8 + (second.trailing_zeros() / 8) as usize,
-        (first, _) => (first.trailing_zeros() / 8) as usize,
-    }
+fn stops_words(block: &[u8; BLOCK]) -> u64 {
+    const LOW: u64 = !HIGH;
+    let not_zero = |x: u64| ((x & LOW) + LOW) | x;
+    let (words, _) = block.as_chunks::<8>();
+    words.iter().rev().fold(0, |stops, word| {
+        let word = u64::from_le_bytes(*word);
+        let quotes = !not_zero(word ^ (ONES * u64::from(b'"')));
+        let escapes = !not_zero(word ^ (ONES * u64::from(b'\\')));
+        let controls = !((word & LOW) + ONES * 0x60);
+        let marks = ((quotes | escapes | controls | word) & HIGH) >> 7;
+        // Gathers the lowest bit of each byte in the top byte.
+        stops << 8 | marks.wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{clean_bytes, clean_bytes_words};
+    use super::{BLOCK, clean_bytes, stops, stops_words};
+
+    fn is_stop(byte: u8) -> bool {
+        matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x80..)
+    }
+
+    const NEAR: &[u8] = b"az\x1f\x20\x7f\x80\xff\"\\!#[]\x01\x00";
 
     proptest! {
         #[test]
-        fn blocks_agree_with_words(block in prop_oneof![
-            any::<[u8; 16]>(),
-            any::<[u8; 16]>().prop_map(|block| block.map(|byte| b"az \x1f\x20\x7f\x80\xff\"\\!#[]"[usize::from(byte) % 14])),
+        fn blocks_agree_with_words(bytes in prop_oneof![
+            prop::collection::vec(any::<u8>(), BLOCK),
+            prop::collection::vec(prop::sample::select(NEAR), BLOCK),
         ]) {
-            prop_assert_eq!(clean_bytes::<true>(&block), clean_bytes_words::<true>(&block));
-            prop_assert_eq!(clean_bytes::<false>(&block), clean_bytes_words::<false>(&block));
-            let first = |stops: fn(u8) -> bool| block.iter().position(|b| stops(*b)).unwrap_or(16);
-            prop_assert_eq!(
-                clean_bytes::<false>(&block),
-                first(|b| matches!(b, b'"' | b'\\' | 0..=0x1f))
-            );
-            prop_assert_eq!(
-                clean_bytes::<true>(&block),
-                first(|b| matches!(b, b'"' | b'\\' | 0..=0x1f | 0x80..))
-            );
+            let block: [u8; BLOCK] = bytes.try_into().expect("as long as a block");
+            let model = block.iter().rev().fold(0, |all, byte| all << 1 | u64::from(is_stop(*byte)));
+            prop_assert_eq!(stops(&block), model);
+            prop_assert_eq!(stops_words(&block), model);
+            let (word, _) = block.split_first_chunk::<8>().expect("longer than a word");
+            let ends = |byte: &u8| is_stop(*byte) && *byte < 0x80;
+            let first = word.iter().position(ends).unwrap_or(8);
+            prop_assert_eq!(clean_bytes(u64::from_le_bytes(*word)), first);
         }
     }
 }

@@ -6,7 +6,8 @@
 
 use super::diagnose::diagnose;
 use super::error::{JsonError, Shape};
-use super::scan::{DEPTH_MAX, Nest, RENDERED_DEPTH_MAX, Scanner, check_len, shape_of};
+use super::nest::Nest;
+use super::scan::{DEPTH_MAX, RENDERED_DEPTH_MAX, Scanner, check_len, shape_of};
 use super::text;
 
 /// A parsed document; pooled, `parse` keeps capacity.
@@ -58,7 +59,7 @@ impl Tree {
         check_len(body)?;
         self.nodes.clear();
         self.open.clear();
-        let parsed = self.read(Scanner { depth_max, ..Scanner::new(body) });
+        let parsed = self.read(Scanner::within(body, depth_max));
         parsed.ok_or_else(|| {
             self.nodes.clear();
             diagnose(body)
@@ -122,7 +123,7 @@ impl Tree {
         }
         let end = scanner.string(at)?;
         *key = (at as u32, (end - at) as u32);
-        scanner.colon(end)
+        Some(scanner.space(scanner.colon(end)?))
     }
 
     /// The innermost container ends with the byte at `at`; one past it.

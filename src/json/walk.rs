@@ -73,28 +73,30 @@ impl<'w> Walk<'w> {
 
     /// Notes all members of an object.
     fn plain(&mut self, open: usize) -> Option<usize> {
-        let mut at = self.scanner.space(open + 1);
-        let mut flags = Flags::default();
-        if self.scanner.peek(at) == b'}' {
+        // A copy of its own stays in registers.
+        let mut scanner = self.scanner;
+        let mut at = scanner.space(open + 1);
+        if scanner.peek(at) == b'}' {
             self.part.whole = Some(Range::new(open, at + 1));
             return Some(at + 1);
         }
+        let mut flags = Flags::default();
         loop {
-            let (mut member, value) = self.member(at)?;
-            let end = self.scanner.value(value, 1, &mut self.part.nest)?;
+            let (mut member, value) = self.member(&mut scanner, at)?;
+            let end = scanner.value(value, 1, &mut self.part.nest)?;
             member.value = Range::new(value, end);
-            if flags.has(Flags::FOLLOWS) {
-                member.flags.set(Flags::FOLLOWS);
-            }
-            flags.set(Flags::FOLLOWS);
+            member.flags.set(flags);
+            flags = Flags::FOLLOWS;
             self.part.members.push(member);
-            at = self.scanner.space(end);
-            match self.scanner.peek(at) {
-                b',' => at = self.scanner.space(at + 1),
+            let byte;
+            (at, byte) = scanner.next(end);
+            match byte {
+                b',' => at = scanner.space(at + 1),
                 b'}' => break,
                 _ => return None,
             }
         }
+        self.scanner = scanner;
         let n_members = self.part.members.len();
         self.settle();
         if self.part.members.len() == n_members {
@@ -105,20 +107,20 @@ impl<'w> Walk<'w> {
 
     /// A key with its colon: the member without its value, and where that begins.
     #[inline(always)]
-    fn member(&mut self, at: usize) -> Option<(Member, usize)> {
-        if self.scanner.peek(at) != b'"' {
+    fn member(&mut self, scanner: &mut Scanner<'w>, at: usize) -> Option<(Member, usize)> {
+        if scanner.peek(at) != b'"' {
             return None;
         }
-        self.scanner.escaped = false;
-        let end = self.scanner.string(at)?;
+        scanner.escaped = false;
+        let end = scanner.string(at)?;
         let mut member = Member { key: Range::new(at, end), ..Member::default() };
-        if self.scanner.escaped {
+        if scanner.escaped {
             self.escaped_name(&mut member);
         } else {
             member.name = Range::new(at + 1, end - 1);
-            member.hash = self.hash.of(member.name.of(self.scanner.body));
+            member.hash = self.hash.of(member.name.of(scanner.body));
         }
-        Some((member, self.scanner.colon(end)?))
+        Some((member, scanner.space(scanner.colon(end)?)))
     }
 
     #[inline(never)]
@@ -154,7 +156,9 @@ impl<'w> Walk<'w> {
                     _ => return None,
                 }
             }
-            let (member, value) = self.member(at)?;
+            let mut scanner = self.scanner;
+            let (member, value) = self.member(&mut scanner, at)?;
+            self.scanner = scanner;
             let action = self.action(&member);
             if self.scanner.peek(value) == b'{' && self.enter(&action, member)? {
                 at = self.scanner.space(value + 1);
