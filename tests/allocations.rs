@@ -1,0 +1,113 @@
+//! The data path of the seam allocates nothing once it is warm: a worker serves requests on open
+//! connections with an armed reader, a deadline for each, a fan-out of placed calls and a send.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::pin::pin;
+use std::thread;
+use std::time::Duration;
+
+use ringway::net::fanout::FanOut;
+use ringway::net::placed::place;
+use ringway::net::pump::{Slot, drive, pump};
+use ringway::net::timer::{Deadline, timeout_at};
+use ringway::net::{Stream, WriteList, clock, driver, listener};
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Counts the allocations of each thread for itself.
+struct Counting;
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const WARM: u64 = 200;
+const REQUESTS: u64 = 2000;
+
+/// A client that sends a request, reads the answer, and so on.
+fn client(mut peer: TcpStream, answer_len: usize) -> std::io::Result<()> {
+    let mut answer = vec![0; answer_len];
+    for _ in 0..WARM + REQUESTS {
+        peer.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+        peer.read_exact(&mut answer)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_request_on_an_open_connection_allocates_nothing() {
+    for kind in [driver::probe(None).0, driver::DriverKind::Epoll] {
+        let allocated =
+            thread::spawn(move || driver::run(kind, serve()).expect("the driver starts"))
+                .join()
+                .expect("no panic");
+        assert_eq!(allocated, 0, "{kind}: {allocated} allocations for {REQUESTS} requests");
+    }
+}
+
+async fn serve() -> u64 {
+    let bound = listener::bind(Some([127, 0, 0, 1].into()), 0, 8).expect("a free port");
+    let address = bound.local_addr().expect("TCP");
+    let listener = bound.adopt().expect("adopted");
+    let peer = TcpStream::connect(address).expect("it listens");
+    let (Stream { mut recv, mut send }, _) = listener.accept().await.expect("connected");
+    let clients = thread::spawn(move || client(peer, 18 + 18 * 3));
+
+    let slot = Slot::new();
+    let reader = pin!(pump(&mut recv, &slot));
+    let mut deadline = Deadline::never();
+    let mut calls = FanOut::new();
+    let allocated = drive(&slot, reader, async {
+        let mut before = 0;
+        for n in 0..WARM + REQUESTS {
+            if n == WARM {
+                before = COUNT.get();
+            }
+            let due = clock::now() + Duration::from_secs(2);
+            let Ok(Ok(block)) = timeout_at(due, slot.next_block()).await else {
+                panic!("a request comes");
+            };
+            deadline.reset(due);
+            for at in 0..3_u64 {
+                calls.push(place(async move { at * n }).erase());
+            }
+            let mut list = WriteList::new();
+            while let Some((_, _product)) = calls.next().await {
+                list.copy(&block);
+            }
+            calls.clear();
+            list.push_block(block);
+            let (sent, list) = send.send_list(list).await;
+            sent.expect("sent");
+            drop(list);
+        }
+        COUNT.get() - before
+    })
+    .await;
+    clients.join().expect("no panic").expect("served");
+    allocated
+}
