@@ -171,7 +171,7 @@ mod tests {
         let (begun, begin) = channel();
         let first = compute.run(move || {
             begun.send(()).expect("the test listens");
-            drop(released.recv());
+            let _ = released.recv();
             1
         });
         begin.recv_timeout(Duration::from_secs(10)).expect("the job begins");

@@ -340,7 +340,8 @@ impl Router {
         if method != b"CONNECT" && path != b"/" {
             let status = if method == b"GET" { 301 } else { 307 };
             for own in tried.iter().flatten() {
-                if self.options.redirect_trailing_slash {
+                // The `Location` is clean: only from a clean path does it lead where we looked.
+                if self.options.redirect_trailing_slash && clean::is_clean(path) {
                     toggle_slash(path, fixed);
                     if own.table.find(fixed, walk).is_some() {
                         walk.clear();
@@ -390,9 +391,12 @@ impl Router {
         if own.folded.find(&path, walk, fixed) {
             return true;
         }
+        if !self.options.redirect_trailing_slash || path == b"/" {
+            return false;
+        }
         let mut other = Vec::with_capacity(path.len() + 1);
         toggle_slash(&path, &mut other);
-        self.options.redirect_trailing_slash && own.folded.find(&other, walk, fixed)
+        own.folded.find(&other, walk, fixed)
     }
 }
 
