@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::pattern::Piece;
 use super::*;
 
 /// Percent-decodes as the codec does before a lookup.
