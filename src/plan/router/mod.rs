@@ -187,7 +187,8 @@ impl Router {
     ) -> Outcome<'_> {
         let Params { walk, cleaned, fixed } = params;
         let path = if cleaned.is_empty() { asked } else { cleaned.as_slice() };
-        if method != b"CONNECT" && path != b"/" {
+        // `OPTIONS *` and authorities have no neighbours to go to.
+        if method != b"CONNECT" && path != b"/" && asked.starts_with(b"/") {
             let status = if method == b"GET" { 301 } else { 307 };
             for own in tried.iter().flatten() {
                 // The `Location` is clean: only from a clean path does it lead where we looked.

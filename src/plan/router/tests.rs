@@ -102,6 +102,9 @@ fn outcomes_as_recorded_from_krakend() {
         ("GET", "/%6Fne", "0"),
         ("GET", "/one/?a=b&c=d", "301 /one?a=b&c=d"),
         ("GET", "/__health", "99"),
+        ("GET", "*", "404"),
+        ("GET", "", "404"),
+        ("GET", "one", "404"),
     ] {
         assert_eq!(ask(&router, method, target, None), expected, "{method} {target}");
     }
