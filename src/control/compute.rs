@@ -32,14 +32,13 @@ impl Compute {
     pub fn start(n_threads: usize, queue_max: usize) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel::<Job>(queue_max.max(1));
         let jobs = Arc::new(Mutex::new(jobs));
-        let panics = Arc::new(AtomicU64::new(0));
         for n in 0..n_threads.max(1) {
-            let (jobs, panics) = (Arc::clone(&jobs), Arc::clone(&panics));
+            let jobs = Arc::clone(&jobs);
             std::thread::Builder::new()
                 .name(format!("ringway-cpu-{n}"))
-                .spawn(move || work(&jobs, &panics))?;
+                .spawn(move || work(&jobs))?;
         }
-        Ok(Self { queue, panics })
+        Ok(Self { queue, panics: Arc::default() })
     }
 
     /// Runs `work` on one of the threads. Dropping the result lets the work finish for nobody.
@@ -49,9 +48,16 @@ impl Compute {
     ) -> Result<Computed<T>, ComputeError> {
         let slot = Arc::new(Mutex::new(Slot { state: State::Waiting, waker: None }));
         let given = Given(Arc::clone(&slot));
+        let panics = Arc::clone(&self.panics);
         let job = Box::new(move || {
-            let result = work();
-            given.set(State::Done(result));
+            // The work's own state goes with it; the slot says `Failed`.
+            given.set(match catch_unwind(AssertUnwindSafe(work)) {
+                Ok(result) => State::Done(result),
+                Err(_) => {
+                    panics.fetch_add(1, Ordering::Relaxed);
+                    State::Failed
+                }
+            });
         });
         match self.queue.try_send(job) {
             Ok(()) => Ok(Computed(slot)),
@@ -66,14 +72,11 @@ impl Compute {
     }
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>, panics: &AtomicU64) {
+fn work(jobs: &Mutex<Receiver<Job>>) {
     loop {
         // The lock is held while waiting: one thread waits for a job, the others for the lock.
         let Ok(job) = lock(jobs).recv() else { return };
-        // The job's own state is its result slot, which says `Failed` when the job unwinds.
-        if catch_unwind(AssertUnwindSafe(job)).is_err() {
-            panics.fetch_add(1, Ordering::Relaxed);
-        }
+        job();
     }
 }
 
@@ -171,7 +174,7 @@ mod tests {
         let (begun, begin) = channel();
         let first = compute.run(move || {
             begun.send(()).expect("the test listens");
-            drop(released.recv());
+            let _ = released.recv();
             1
         });
         begin.recv_timeout(Duration::from_secs(10)).expect("the job begins");

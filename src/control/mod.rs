@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ use names::Names;
 
 /// Tasks that may wait for the thread to take them.
 const COMMANDS_MAX: usize = 256;
+/// How long the end of the thread is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 const BEAT: Duration = Duration::from_millis(500);
 const RESTART_FIRST: Duration = Duration::from_millis(100);
 const RESTART_LAST: Duration = Duration::from_secs(30);
@@ -54,10 +57,11 @@ pub struct Options {
     pub names: names::Options,
 }
 
-/// The thread. Dropping it ends it.
+/// The thread. Dropping it ends it, or leaves it behind when a task blocks it.
 pub struct Control {
     handle: Handle,
     stop: Arc<Notify>,
+    ended: Receiver<()>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -90,6 +94,7 @@ impl Control {
         let handle = Handle { commands, names: Arc::clone(&names), health: Arc::clone(&health) };
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
+        let (ending, ended) = std::sync::mpsc::sync_channel(1);
         let thread =
             std::thread::Builder::new().name("ringway-control".to_owned()).spawn(move || {
                 runtime.block_on(async move {
@@ -113,8 +118,10 @@ impl Control {
             });
                 // Ends the tasks; one that blocks against the rules is left behind.
                 runtime.shutdown_timeout(Duration::from_millis(100));
+                // Nobody listens when the wait is over.
+                let _ = ending.send(());
             })?;
-        Ok(Self { handle, stop, thread: Some(thread) })
+        Ok(Self { handle, stop, ended, thread: Some(thread) })
     }
 
     pub fn handle(&self) -> Handle {
@@ -129,7 +136,8 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.stop.notify_one();
-        if let Some(thread) = self.thread.take() {
+        let is_stuck = self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+        if let Some(thread) = self.thread.take().filter(|_| !is_stuck) {
             // A panic of the thread has nobody left to tell.
             let _ = thread.join();
         }

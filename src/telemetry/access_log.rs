@@ -164,11 +164,23 @@ mod tests {
         String::from_utf8_lossy(&out).into_owned()
     }
 
+    /// Status, nanoseconds, address, method, path, query, errors, colours, the lines.
+    type GinLine = (
+        u16,
+        u64,
+        &'static str,
+        &'static str,
+        &'static [u8],
+        &'static str,
+        &'static str,
+        bool,
+        &'static str,
+    );
+
     #[test]
     fn lines_as_gin_prints_them() {
         // Made by gin 1.12.0's own format string under Go 1.26.
-        let cases: &[(u16, u64, &str, &str, &[u8], &str, &str, bool, &str)] =
-            &include!("testdata/access.in");
+        let cases: &[GinLine] = &include!("testdata/access.in");
         for (status, took, ip, method, path, query, errors, colours, expected) in cases {
             let access = Access {
                 unix_nanos: 1_795_532_645_006_000_000,

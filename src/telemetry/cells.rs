@@ -36,6 +36,9 @@ impl Cell {
     }
 }
 
+/// Reasons why a connection is closed; more are not counted.
+pub const REASONS_MAX: usize = 32;
+
 /// What a worker counts whatever the plan. Aligned so that no two workers share a cache line (the
 /// prefetcher takes pairs of 64 bytes).
 #[repr(align(128))]
@@ -43,7 +46,7 @@ pub(super) struct FixedCells {
     pub counts: [Cell; Count::ALL.len()],
     pub levels: [Cell; Level::ALL.len()],
     /// By index into the table of reasons.
-    pub closed: Box<[Cell]>,
+    pub closed: [Cell; REASONS_MAX],
 }
 
 /// A worker's handle to its cells. One per worker.
@@ -53,11 +56,11 @@ pub struct WorkerCells {
 }
 
 impl WorkerCells {
-    pub(super) fn new(n_reasons: usize) -> (Self, Arc<FixedCells>) {
+    pub(super) fn new() -> (Self, Arc<FixedCells>) {
         let cells = Arc::new(FixedCells {
             counts: Default::default(),
             levels: Default::default(),
-            closed: (0..n_reasons).map(|_| Cell::new()).collect(),
+            closed: Default::default(),
         });
         (Self { cells: Arc::clone(&cells), only_one_writer: PhantomData }, cells)
     }
@@ -227,9 +230,9 @@ mod tests {
 
     #[test]
     fn levels_stay_at_zero_and_unknown_numbers_are_ignored() {
-        let (worker, cells) = WorkerCells::new(1);
+        let (worker, cells) = WorkerCells::new();
         worker.down(Level::PoolIdle);
-        worker.closed(7);
+        worker.closed(70);
         assert_eq!(cells.levels[Level::PoolIdle as usize].get(), 0);
         let (plan, _) = PlanCells::new(Arc::new(Layout::default()));
         plan.request(3, 200, 0, Duration::ZERO);

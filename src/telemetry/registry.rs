@@ -45,6 +45,7 @@ struct State {
 
 impl Registry {
     pub fn new(tables: Tables) -> Arc<Self> {
+        debug_assert!(tables.close_reasons.len() <= super::cells::REASONS_MAX);
         Arc::new(Self {
             tables,
             reloads_ok: AtomicU64::new(0),
@@ -56,7 +57,7 @@ impl Registry {
 
     /// The cells of a new worker, and the driver that its start settled on.
     pub fn worker(&self, driver: &str) -> WorkerCells {
-        let (handle, cells) = WorkerCells::new(self.tables.close_reasons.len());
+        let (handle, cells) = WorkerCells::new();
         let mut state = self.state();
         state.workers.push(cells);
         *state.drivers.entry(driver.into()).or_default() += 1;

@@ -28,6 +28,8 @@ pub const RING_BYTES: usize = 256 * 1024;
 const QUEUE_BYTES: usize = 256 * 1024;
 /// One write has about this many bytes.
 const BATCH_BYTES: usize = 64 * 1024;
+/// Records of one ring that are written before the next ring's turn.
+const TURN_RECORDS: usize = 4096;
 const TURN: Duration = Duration::from_millis(10);
 /// A wake-up that was lost in a race is made good after this long.
 const IDLE_TURN: Duration = Duration::from_millis(250);
@@ -265,7 +267,11 @@ impl Drain<'_> {
         }
         let rings = self.shared.rings().clone();
         for ring in &rings {
-            while ring.pop(&mut self.record) {
+            // Not more than a ring holds, so that a busy worker does not keep the others waiting.
+            for _ in 0..TURN_RECORDS {
+                if !ring.pop(&mut self.record) {
+                    break;
+                }
                 was_busy = true;
                 let record = &self.record;
                 if record.is_log {
@@ -500,6 +506,24 @@ mod tests {
             let page = String::from_utf8_lossy(&page);
             assert!(page.contains("ringway_log_dropped_total{reason=\"sink\"} 7\n"), "{page}");
         }
+    }
+
+    #[test]
+    fn events_of_tracing_come_in_with_their_fields() {
+        use tracing_subscriber::layer::SubscriberExt;
+
+        let sink = Sink::default();
+        let writer = sink.start();
+        let subscriber =
+            tracing_subscriber::registry().with(super::super::logger::Bridge(writer.logger()));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(host = "a.example", n = 2, "no answer");
+            tracing::info!(target: "hickory_proto", "chatter of a library");
+        });
+        assert!(writer.finish(Duration::from_secs(5)));
+        let text = sink.text();
+        assert!(text.ends_with("KRAKEND WARNING: no answer host=\"a.example\" n=2\n"), "{text}");
+        assert_eq!(text.lines().count(), 1);
     }
 
     #[test]

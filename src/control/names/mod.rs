@@ -251,10 +251,10 @@ impl Names {
             }
         };
         let mut kept = lock(&self.resolver);
-        if let Some((since, resolver)) = kept.as_ref() {
-            if *since == changed {
-                return Ok(resolver.clone());
-            }
+        if let Some((since, resolver)) = kept.as_ref()
+            && *since == changed
+        {
+            return Ok(resolver.clone());
         }
         let mut builder = match &self.options.servers {
             Servers::System => TokioResolver::builder_tokio().map_err(|why| why.to_string())?,

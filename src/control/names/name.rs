@@ -96,7 +96,9 @@ impl Name {
         if self.is_settled.load(Ordering::Acquire) {
             return Poll::Ready(());
         }
-        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+        // A task that is polled often would fill the list; only its own last entries are looked at,
+        // so that thousands of waiters do not search through each other.
+        if !waiting.iter().rev().take(16).any(|waker| waker.will_wake(cx.waker())) {
             waiting.push(cx.waker().clone());
         }
         Poll::Pending

@@ -12,6 +12,14 @@ pub(super) fn clean_path(path: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Whether cleaning would leave `path` as it is.
+pub(super) fn is_clean(path: &[u8]) -> bool {
+    let Some(below_root) = path.strip_prefix(b"/") else { return false };
+    let below_root = below_root.strip_suffix(b"/").unwrap_or(below_root);
+    let is_plain = |segment: &[u8]| !matches!(segment, b"" | b"." | b"..");
+    path == b"/" || below_root.split(|byte| *byte == b'/').all(is_plain)
+}
+
 /// `path.Clean` of a rooted path: as above, but no slash at the end. "" for a path without a segment
 /// is "/".
 pub(super) fn go_clean(path: &str, out: &mut String) {
@@ -58,6 +66,7 @@ mod tests {
             let mut out = Vec::new();
             clean_path(path.as_bytes(), &mut out);
             assert_eq!(String::from_utf8_lossy(&out), *expected, "{path:?}");
+            assert_eq!(is_clean(path.as_bytes()), path == expected, "{path:?}");
         }
     }
 

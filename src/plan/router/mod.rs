@@ -5,6 +5,7 @@
 //! Where gin's tree recommends a redirect to a path that no route serves, or forgets a branch when
 //! it backtracks, we answer what its documentation promises instead.
 
+mod builder;
 mod check;
 mod clean;
 mod folded;
@@ -17,6 +18,7 @@ mod redirect;
 mod tests;
 mod tree;
 
+pub use builder::RouterBuilder;
 pub use check::{Check, ParamRefusal, check_params};
 pub use fuzz::fuzz_router;
 pub use params::{ParamSpan, Params};
@@ -25,8 +27,7 @@ pub use redirect::{Mend, REDIRECT_CONTENT_TYPE, redirect_body};
 use std::collections::HashMap;
 
 use folded::Folded;
-use growing::{Growing, Taken};
-use pattern::{Pattern, Piece};
+use pattern::Pattern;
 use tree::Table;
 
 /// The switches of the `router` block (docs/reference/lura-core.md 2.1) and our `auto_head`.
@@ -88,160 +89,9 @@ pub enum Outcome<'r> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowed(u32);
 
-/// More methods than anybody registers: gin's `Any` has nine.
-const METHODS_MAX: usize = 31;
 /// Route numbers from here on are our own: the answers of `auto_options`.
 const OWN: u32 = 1 << 31;
 const HEAD_ALLOWED: u32 = 1 << 31;
-
-/// Collects routes; refuses what cannot stand beside what is there.
-#[derive(Default)]
-pub struct RouterBuilder {
-    options: Options,
-    methods: Vec<Registered>,
-}
-
-#[derive(Default)]
-struct Registered {
-    name: String,
-    tree: Growing,
-    routes: Vec<Added>,
-}
-
-struct Added {
-    pattern: Pattern,
-    route: u32,
-    is_endpoint: bool,
-}
-
-impl RouterBuilder {
-    pub fn new(options: Options) -> Self {
-        Self { options, methods: Vec::new() }
-    }
-
-    /// Adds the route of an endpoint: an upper-case method, a pattern in gin's syntax (`/a/:id`), a
-    /// number below 2^31 that `lookup` gives back.
-    pub fn add(&mut self, method: &str, pattern: &str, route: u32) -> Result<(), Conflict> {
-        self.insert(method, pattern, route, true)
-    }
-
-    /// Adds a route of the gateway itself (health, `/__debug/*rest`): `auto_options` passes it over.
-    pub fn add_internal(
-        &mut self,
-        method: &str,
-        pattern: &str,
-        route: u32,
-    ) -> Result<(), Conflict> {
-        self.insert(method, pattern, route, false)
-    }
-
-    fn insert(
-        &mut self,
-        method: &str,
-        pattern: &str,
-        route: u32,
-        is_endpoint: bool,
-    ) -> Result<(), Conflict> {
-        let refuse = |reason: String| Conflict { existing: None, reason };
-        if route >= OWN {
-            return Err(refuse("more than 2147483648 routes".to_owned()));
-        }
-        let pattern = Pattern::parse(pattern).map_err(refuse)?;
-        let at = match self.methods.iter().position(|known| known.name == method) {
-            Some(at) => at,
-            None if self.methods.len() == METHODS_MAX => {
-                return Err(refuse(format!("more than {METHODS_MAX} methods")));
-            }
-            None => {
-                let name = method.to_owned();
-                self.methods.push(Registered { name, ..Registered::default() });
-                self.methods.len() - 1
-            }
-        };
-        let known = &mut self.methods[at];
-        if let Some(taken) = known.tree.taken(&pattern) {
-            return Err(conflict(taken, &pattern));
-        }
-        known.tree.insert(&pattern, route);
-        known.routes.push(Added { pattern, route, is_endpoint });
-        Ok(())
-    }
-
-    /// The router of all routes added.
-    pub fn build(self) -> Router {
-        let Self { options, methods } = self;
-        let automatic = if options.auto_options { automatic_options(&methods) } else { Vec::new() };
-        let mut names = HashMap::default();
-        let mut tables = Vec::with_capacity(methods.len() + 1);
-        for Registered { name, routes, .. } in &methods {
-            let own: &[_] = if name == "OPTIONS" { &automatic } else { &[] };
-            let own = own.iter().zip(OWN..).map(|((pattern, _), route)| (*pattern, route));
-            let routes = || routes.iter().map(|added| (&added.pattern, added.route));
-            tables.push(Method::new(name, routes().chain(own), options));
-            for (pattern, route) in routes() {
-                if pattern.fixed().is_none() {
-                    names.insert(route, pattern.names().map(Box::from).collect());
-                }
-            }
-        }
-        if !automatic.is_empty() && methods.iter().all(|known| known.name != "OPTIONS") {
-            let own = automatic.iter().zip(OWN..).map(|((pattern, _), route)| (*pattern, route));
-            tables.push(Method::new("OPTIONS", own, options));
-        }
-        let automatic = automatic.into_iter().map(|(_, allow)| allow.into()).collect();
-        Router { options, methods: tables.into(), names, automatic }
-    }
-}
-
-/// The patterns that OPTIONS is answered on, with their `Allow`: the methods sorted by name.
-fn automatic_options(methods: &[Registered]) -> Vec<(&Pattern, String)> {
-    let mut by_shape: HashMap<Vec<Piece>, usize> = HashMap::new();
-    let mut found: Vec<(&Pattern, Vec<&str>)> = Vec::new();
-    for known in methods {
-        for added in known.routes.iter().filter(|added| added.is_endpoint) {
-            let at = *by_shape.entry(added.pattern.shape()).or_insert_with(|| {
-                found.push((&added.pattern, Vec::new()));
-                found.len() - 1
-            });
-            found[at].1.push(&known.name);
-        }
-    }
-    // A route of its own for OPTIONS wins.
-    found.retain(|(_, methods)| !methods.contains(&"OPTIONS"));
-    found
-        .into_iter()
-        .map(|(pattern, mut methods)| {
-            methods.sort_unstable();
-            (pattern, methods.join(", "))
-        })
-        .collect()
-}
-
-fn conflict(taken: Taken, pattern: &Pattern) -> Conflict {
-    let text = &pattern.text;
-    match taken {
-        Taken::Same(existing) => Conflict {
-            existing: Some(existing),
-            reason: format!("handlers are already registered for path '{text}'"),
-        },
-        Taken::Name { name, nth, existing } => {
-            let segment = format!(":{}", pattern.names().nth(nth).unwrap_or_default());
-            let at = text.find(&segment).unwrap_or(text.len());
-            Conflict {
-                existing: Some(existing),
-                reason: format!(
-                    "'{segment}' in new path '{text}' conflicts with existing wildcard ':{name}' \
-                     in existing prefix '{}:{name}'",
-                    &text[..at]
-                ),
-            }
-        }
-        Taken::CatchAll(existing) => Conflict {
-            existing: Some(existing),
-            reason: format!("new path '{text}' and an existing path meet at a catch-all wildcard"),
-        },
-    }
-}
 
 /// All routes, ready for traffic. Shared by all workers.
 pub struct Router {
@@ -321,9 +171,9 @@ impl Router {
     }
 
     fn found(&self, route: u32) -> Outcome<'_> {
-        match self.automatic.get(route.wrapping_sub(OWN) as usize) {
-            Some(allow) if route >= OWN => Outcome::Options { allow },
-            _ => Outcome::Found { route },
+        match route.checked_sub(OWN).and_then(|own| self.automatic.get(own as usize)) {
+            Some(allow) => Outcome::Options { allow },
+            None => Outcome::Found { route },
         }
     }
 
@@ -337,10 +187,12 @@ impl Router {
     ) -> Outcome<'_> {
         let Params { walk, cleaned, fixed } = params;
         let path = if cleaned.is_empty() { asked } else { cleaned.as_slice() };
-        if method != b"CONNECT" && path != b"/" {
+        // `OPTIONS *` and authorities have no neighbours to go to.
+        if method != b"CONNECT" && path != b"/" && asked.starts_with(b"/") {
             let status = if method == b"GET" { 301 } else { 307 };
             for own in tried.iter().flatten() {
-                if self.options.redirect_trailing_slash {
+                // The `Location` is clean: only from a clean path does it lead where we looked.
+                if self.options.redirect_trailing_slash && clean::is_clean(path) {
                     toggle_slash(path, fixed);
                     if own.table.find(fixed, walk).is_some() {
                         walk.clear();
@@ -390,9 +242,12 @@ impl Router {
         if own.folded.find(&path, walk, fixed) {
             return true;
         }
+        if !self.options.redirect_trailing_slash || path == b"/" {
+            return false;
+        }
         let mut other = Vec::with_capacity(path.len() + 1);
         toggle_slash(&path, &mut other);
-        self.options.redirect_trailing_slash && own.folded.find(&other, walk, fixed)
+        own.folded.find(&other, walk, fixed)
     }
 }
 

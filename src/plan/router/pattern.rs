@@ -1,6 +1,11 @@
 //! A route's pattern in gin's syntax, cut into pieces: literal bytes, `:name`, `*name`.
 //! Pure: no tree, no request. Source: docs/reference/lura-core.md 2.3.
 
+/// A longer path would not fit a request target of 8 KiB with room to spare; and the tree is as deep
+/// as its longest path at most, which bounds the recursion when it is built.
+const BYTES_MAX: usize = 4096;
+const PIECES_MAX: usize = 256;
+
 /// One piece of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Piece {
@@ -26,6 +31,9 @@ impl Pattern {
     pub fn parse(pattern: &str) -> Result<Self, String> {
         if !pattern.starts_with('/') {
             return Err("path must begin with '/'".to_owned());
+        }
+        if pattern.len() > BYTES_MAX {
+            return Err(format!("path is longer than {BYTES_MAX} bytes"));
         }
         let mut text = String::new();
         super::clean::go_clean(pattern, &mut text);
@@ -78,6 +86,9 @@ impl Pattern {
         if !literal.is_empty() {
             pieces.push(Piece::Literal(literal));
         }
+        if pieces.len() > PIECES_MAX {
+            return Err(format!("more than {} wildcards in path '{text}'", PIECES_MAX / 2));
+        }
         Ok(Self { text, pieces })
     }
 
@@ -128,6 +139,7 @@ mod tests {
                 })
                 .collect(),
         };
+        let long = format!("/{}", "a".repeat(4096));
         for (pattern, expected) in [
             ("/", "/"),
             ("/a/:id", "/a/<id>"),
@@ -150,9 +162,12 @@ mod tests {
                 "/a/*x/b",
                 "catch-all routes are only allowed at the end of the path in path '/a/*x/b'",
             ),
+            (&long, "path is longer than 4096 bytes"),
             ("/a*x", "no / before catch-all in path '/a*x'"),
         ] {
             assert_eq!(show(pattern), expected, "{pattern}");
         }
+        let many = "/:x".repeat(200);
+        assert_eq!(show(&many), format!("more than 128 wildcards in path '{many}'"));
     }
 }

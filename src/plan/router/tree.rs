@@ -66,16 +66,16 @@ impl Table {
         let mut at = 0;
         let mut node = self.nodes.first()?;
         loop {
+            let n_spans = walk.spans.len() as u32;
+            if node.rest != NONE {
+                let edge = Edge::Rest(node.rest);
+                walk.choices.push(Choice { edge, at: at as u32, n_spans });
+            }
             if at == path.len() {
                 if node.route != NONE {
                     return Some(node.route);
                 }
             } else {
-                let n_spans = walk.spans.len() as u32;
-                if node.rest != NONE {
-                    let edge = Edge::Rest(node.rest);
-                    walk.choices.push(Choice { edge, at: at as u32, n_spans });
-                }
                 if let Some(child) = self.literal(node, &path[at..]) {
                     if node.param != NONE {
                         let edge = Edge::Param(node.param);
