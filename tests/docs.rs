@@ -74,6 +74,13 @@ fn only_sh_blocks_are_taken() {
 }
 
 #[test]
+fn what_a_page_starts_ends_with_it() {
+    let begun = std::time::Instant::now();
+    run(Path::new("a page"), "sleep 1000 &\necho started >file\ngrep -q started file\n");
+    assert!(begun.elapsed() < Duration::from_secs(100), "the background job was not ended");
+}
+
+#[test]
 fn the_commands_of_the_documents_work() {
     for page in pages() {
         let script = script(&fs::read_to_string(&page).expect("a page"));

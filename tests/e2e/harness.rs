@@ -267,3 +267,29 @@ fn tls_with_an_authority_of_its_own() {
 fn escaped_bytes_are_readable() {
     assert_eq!(escaped(b"a\r\n\t\\\x00\xff"), "a\\r\\n\n\\t\\\\\\x00\\xff");
 }
+
+/// Not a test of its own: what the child of the next one does.
+#[test]
+fn io_uring_probe() {
+    if std::env::var_os("RINGWAY_TEST_PROBE").is_none() {
+        return;
+    }
+    // SAFETY: with a null pointer the call fails before it touches any memory.
+    let result = unsafe { libc::syscall(425, 1, std::ptr::null_mut::<u8>()) };
+    let errno = std::io::Error::last_os_error().raw_os_error();
+    assert_eq!(result, -1);
+    println!("errno of io_uring_setup: {errno:?}");
+}
+
+#[test]
+fn io_uring_can_be_forbidden_to_a_child() {
+    for errno in [libc::ENOSYS, libc::EPERM] {
+        let mut probe = std::process::Command::new(std::env::current_exe().expect("a path"));
+        probe.args(["harness::io_uring_probe", "--exact", "--nocapture"]);
+        probe.env("RINGWAY_TEST_PROBE", "1");
+        crate::support::seccomp::forbid_io_uring(&mut probe, errno);
+        let output = probe.output().expect("the probe runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(&format!("errno of io_uring_setup: Some({errno})")), "{text}");
+    }
+}

@@ -39,6 +39,7 @@ fn method_not_allowed_can_be_404() {
     let peer = backend().on("/a", "{}");
     let gw = base(&peer).router("disable_handle_method_not_allowed", true).start();
     gw.send("DELETE /one HTTP/1.1\r\nHost: gw\r\n\r\n").status(404);
+    gw.get("/one").status(200);
 }
 
 fn extra_slashes_can_be_removed() {
