@@ -45,8 +45,10 @@ pub enum CloseReason {
     WriteTimeout,
     /// The connection served its number of requests or its age, or the client wanted it closed.
     Finished,
-    /// An answer could not be completed.
+    /// An answer could not be completed; its framing shows that.
     Broken,
+    /// The same where only a reset shows it: the answer would have ended with the connection.
+    BrokenOpenEnded,
     /// The gateway stops.
     Shutdown,
     /// A panic.
@@ -63,6 +65,7 @@ pub const CLOSE_REASONS: &[&str] = &[
     "write_timeout",
     "finished",
     "broken",
+    "broken_open_ended",
     "shutdown",
     "panic",
 ];
@@ -80,7 +83,7 @@ pub async fn serve(worker: Rc<Worker>, stream: Stream, peer: PeerAddr) {
     let reader = pin!(pump(&mut recv, &slot));
     let serving = connection(&worker, &slot, &mut send, &peer);
     reason.reason = drive(&slot, reader, serving).await;
-    if reason.reason == CloseReason::Broken {
+    if reason.reason == CloseReason::BrokenOpenEnded {
         // A reset tells the client that what it has is not all.
         send.reset();
     } else if !matches!(reason.reason, CloseReason::ClientAbort) {

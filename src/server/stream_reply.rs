@@ -43,6 +43,19 @@ pub async fn send(
     reply: StreamReply,
     send: &mut SendHalf,
 ) -> Result<Sent, CloseReason> {
+    let is_open_ended = setting.frame.version == crate::http::Version::H10;
+    match stream(setting, reply, send).await {
+        // Without a length the client takes the end of the connection for the end of the answer.
+        Err(CloseReason::Broken) if is_open_ended => Err(CloseReason::BrokenOpenEnded),
+        other => other,
+    }
+}
+
+async fn stream(
+    setting: Setting<'_>,
+    reply: StreamReply,
+    send: &mut SendHalf,
+) -> Result<Sent, CloseReason> {
     let StreamReply { streamed, edits } = reply;
     let mut response = streamed.response;
     let mut out = Block::medium();
