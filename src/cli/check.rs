@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, verify: Verify<'_>) -> ExitCode {
         return ExitCode::FAILURE;
     }
     if let (Some(service), 1..) = (&loaded.service, arguments.debug) {
-        tell(&dump::dump(service, arguments.debug, &arguments.indent));
+        tell(dump::dump(service, arguments.debug, &arguments.indent).trim_end());
     }
     tell("Syntax OK!");
     ExitCode::SUCCESS
