@@ -22,9 +22,13 @@ fn offset(at: usize) -> u32 {
 /// What is due next.
 enum State {
     /// A value; `closes`: or the end of the array that was just opened.
-    Value { closes: bool },
+    Value {
+        closes: bool,
+    },
     /// A key; `closes`: or the end of the object that was just opened.
-    Key { closes: bool },
+    Key {
+        closes: bool,
+    },
     Colon,
     /// A value ended: a comma or the end of the container.
     After,
@@ -91,7 +95,8 @@ pub(super) fn first_value(body: &[u8]) -> Result<(usize, usize), JsonError> {
                     }
                     (_, in_object) => {
                         reader.at -= 1;
-                        let place = if in_object { Place::AfterMember } else { Place::AfterElement };
+                        let place =
+                            if in_object { Place::AfterMember } else { Place::AfterElement };
                         return Err(reader.unexpected(byte, place));
                     }
                 }

@@ -49,7 +49,10 @@ pub enum Place {
     AfterDecimalPoint,
     InExponent,
     /// In `true`, `false` or `null`, where this letter was due.
-    InLiteral { word: &'static str, due: u8 },
+    InLiteral {
+        word: &'static str,
+        due: u8,
+    },
 }
 
 /// Kind of a value, as Go names it.

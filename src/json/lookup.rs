@@ -37,9 +37,10 @@ impl Lookup {
         if self.tree.parse_rendered(&self.data).is_err() {
             return false;
         }
-        let found = self.tree.root(&self.data).and_then(|root| {
-            path.iter().try_fold(root, |node, key| node.get(key.as_ref()))
-        });
+        let found = self
+            .tree
+            .root(&self.data)
+            .and_then(|root| path.iter().try_fold(root, |node, key| node.get(key.as_ref())));
         let Some(node) = found else { return false };
         parameter_text(node, out);
         true

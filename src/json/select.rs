@@ -180,8 +180,8 @@ impl Tree {
             entries.partition_point(|(entry, _)| entry.hash < hash)
         };
         let from = entries.get(first..)?;
-        from.iter().take_while(|(entry, _)| first == 0 || entry.hash == hash).find_map(
-            |(entry, step)| if entry.is(hash, name) { Some(*step) } else { None },
-        )
+        from.iter()
+            .take_while(|(entry, _)| first == 0 || entry.hash == hash)
+            .find_map(|(entry, step)| if entry.is(hash, name) { Some(*step) } else { None })
     }
 }

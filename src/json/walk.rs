@@ -3,7 +3,7 @@
 //! Only objects on a selector's way are entered, with one frame each; all else is skipped whole.
 //! A doubled key counts once, the last time, at every entered level.
 
-use super::keys::{KeyHash, KeyTable};
+use super::keys::{KeyFilter, KeyHash, KeyTable};
 use super::part::{Flags, Member, Part, Piece, Range};
 use super::scan::{DEPTH_MAX, Scanner};
 use super::select::{Filter, Selection, Step, Tree};
@@ -81,8 +81,11 @@ impl<'w> Walk<'w> {
             return Some(at + 1);
         }
         let mut flags = Flags::default();
+        let mut filter = KeyFilter::default();
+        let mut may_double = false;
         loop {
             let (mut member, value) = self.member(&mut scanner, at)?;
+            may_double |= filter.enter(member.hash);
             let end = scanner.value(value, 1, &mut self.part.nest)?;
             member.value = Range::new(value, end);
             member.flags.set(flags);
@@ -97,8 +100,11 @@ impl<'w> Walk<'w> {
             }
         }
         self.scanner = scanner;
+        self.part.filter = filter;
         let n_members = self.part.members.len();
-        self.settle();
+        if may_double {
+            self.settle();
+        }
         if self.part.members.len() == n_members {
             self.part.whole = Some(Range::new(open, at + 1));
         }
@@ -135,11 +141,8 @@ impl<'w> Walk<'w> {
 
     /// Notes the members that target and filter leave.
     fn selected(&mut self, open: usize) -> Option<usize> {
-        let kind = if self.selection.target.is_empty() {
-            FrameKind::Top
-        } else {
-            FrameKind::Target(0)
-        };
+        let kind =
+            if self.selection.target.is_empty() { FrameKind::Top } else { FrameKind::Target(0) };
         self.part.frames.push(Frame { kind, adjacent: false });
         let mut at = self.scanner.space(open + 1);
         let mut closes = self.scanner.peek(at) == b'}';
@@ -286,7 +289,12 @@ impl<'w> Walk<'w> {
         let Some(frame) = part.frames.pop() else { return };
         match frame.kind {
             FrameKind::Target(_) => {}
-            FrameKind::Top => self.settle(),
+            FrameKind::Top => {
+                for member in &part.members {
+                    part.filter.enter(member.hash);
+                }
+                self.settle();
+            }
             FrameKind::Inner { marks_at, pieces_at, mut owner, .. } => {
                 let marks = part.marks.get_mut(marks_at..).unwrap_or_default();
                 last_wins(marks, self.scanner.body, &part.scratch, &mut part.table, |mark| {
@@ -381,9 +389,8 @@ fn last_wins(
         let (earlier, later) = members.split_at_mut(at);
         let Some(new) = later.first() else { continue };
         let name = new.name(main, scratch);
-        let same = |old: u32| {
-            earlier.get(old as usize).is_some_and(|old| old.name(main, scratch) == name)
-        };
+        let same =
+            |old: u32| earlier.get(old as usize).is_some_and(|old| old.name(main, scratch) == name);
         if let Some(old) = table.enter(new.hash, at as u32, same)
             && let Some(old) = earlier.get_mut(old as usize)
         {

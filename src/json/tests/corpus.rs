@@ -122,8 +122,11 @@ fn scanner_decides_as_go_with_go_s_words() {
 #[test]
 fn names_say_what_happens() {
     let safe = |body: &[u8]| {
-        let spec =
-            DecodeSpec { encoding: Encoding::SafeJson, policy: Policy::SAFE, ..DecodeSpec::default() };
+        let spec = DecodeSpec {
+            encoding: Encoding::SafeJson,
+            policy: Policy::SAFE,
+            ..DecodeSpec::default()
+        };
         decode(body, &spec, &mut Part::new()).is_ok()
     };
     for case in &cases() {
@@ -147,7 +150,8 @@ fn decoders_refuse_with_go_s_words() {
     let mut part = Part::new();
     for case in &cases() {
         for (collection, wanted) in [(false, &case.object), (true, &case.array)] {
-            let spec = DecodeSpec { encoding: Encoding::Json { collection }, ..DecodeSpec::default() };
+            let spec =
+                DecodeSpec { encoding: Encoding::Json { collection }, ..DecodeSpec::default() };
             let decoded = decode(&case.body, &spec, &mut part);
             assert_eq!(&verdict(decoded), wanted, "{}, collection {collection}", case.name);
         }

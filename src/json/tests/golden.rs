@@ -17,6 +17,9 @@ const COLLECTION: Encoding = Encoding::Json { collection: true };
 const SORTED: RenderOptions =
     RenderOptions { rendering: Rendering::Json, sort_keys: true, escape_html: false };
 
+/// Encoding, selection and body of one backend.
+type Backend<'b> = (Encoding, SelectionSpec, &'b str);
+
 fn spec(encoding: Encoding, selection: &SelectionSpec) -> DecodeSpec {
     DecodeSpec { encoding, selection: Selection::new(selection), ..DecodeSpec::default() }
 }
@@ -52,7 +55,8 @@ fn decoders() {
     let collected = r#"{"collection":[{"id":1},{"id":2}]}"#;
     let mixed = r#"[1,"a",null,true,[2],{"b":3}]"#;
     let no_map = "json: cannot unmarshal array into Go value of type map[string]interface {}";
-    let no_map_number = "json: cannot unmarshal number into Go value of type map[string]interface {}";
+    let no_map_number =
+        "json: cannot unmarshal number into Go value of type map[string]interface {}";
     let no_list = "json: cannot unmarshal object into Go value of type []interface {}";
     let deeper = format!("{}1{}", r#"{"a":"#.repeat(10_001), "}".repeat(10_001));
     for (case, encoding, selection, body, expected) in [
@@ -113,7 +117,13 @@ fn decoders() {
         ("26 /safe-null", Encoding::SafeJson, none(), "null", r#"{"content":null}"#),
         ("26 /safe-str", Encoding::SafeJson, none(), r#""s""#, r#"{"content":"s"}"#),
         ("46 /n", JSON, none(), NUMBERS, NUMBERS_SORTED),
-        ("46 /c", COLLECTION, none(), "[1.0,2.50,-0.0,1E3]", r#"{"collection":[1.0,2.50,-0.0,1E3]}"#),
+        (
+            "46 /c",
+            COLLECTION,
+            none(),
+            "[1.0,2.50,-0.0,1E3]",
+            r#"{"collection":[1.0,2.50,-0.0,1E3]}"#,
+        ),
         (
             "46 /bad1",
             JSON,
@@ -144,7 +154,11 @@ fn decoders() {
         ),
         ("48 /deeper", JSON, none(), &deeper, "invalid character '{' exceeded max depth"),
     ] {
-        assert_eq!(shown(body.as_bytes(), &spec(encoding, &selection), &SORTED), expected, "{case}");
+        assert_eq!(
+            shown(body.as_bytes(), &spec(encoding, &selection), &SORTED),
+            expected,
+            "{case}"
+        );
     }
 }
 
@@ -165,10 +179,8 @@ fn target_mapping_group() {
         group: Some("where".to_owned()),
         ..none()
     };
-    let filtered = SelectionSpec {
-        allow: strings(&["id"]),
-        ..mapping(&[("id", "n"), ("email", "m")])
-    };
+    let filtered =
+        SelectionSpec { allow: strings(&["id"]), ..mapping(&[("id", "n"), ("email", "m")]) };
     let dotted = SelectionSpec { allow: strings(&["id"]), ..group("a.b") };
     let grouped = format!(r#"{{"g":{USER_SORTED}}}"#);
     let renamed = mapping(&[("id", "ident"), ("addr.city", "x"), ("email", "e.mail")]);
@@ -212,7 +224,7 @@ fn target_mapping_group() {
 fn merges() {
     let x = || group("x");
     let y = || group("y");
-    let cases: [(&str, &[(Encoding, SelectionSpec, &str)], &str); 12] = [
+    let cases: [(&str, &[Backend<'_>], &str); 12] = [
         (
             "/two",
             &[(JSON, none(), r#"{"a":1}"#), (JSON, none(), r#"{"b":{"x":[1,2]}}"#)],
@@ -246,14 +258,13 @@ fn merges() {
         ),
         (
             "/conflict",
-            &[(JSON, none(), r#"{"k":"first","one":1}"#), (JSON, none(), r#"{"k":"late","two":2}"#)],
+            &[
+                (JSON, none(), r#"{"k":"first","one":1}"#),
+                (JSON, none(), r#"{"k":"late","two":2}"#),
+            ],
             r#"{"k":"late","one":1,"two":2}"#,
         ),
-        (
-            "/empty-part",
-            &[(JSON, none(), r#"{"a":1}"#), (JSON, none(), "{}")],
-            r#"{"a":1}"#,
-        ),
+        ("/empty-part", &[(JSON, none(), r#"{"a":1}"#), (JSON, none(), "{}")], r#"{"a":1}"#),
         ("/empties", &[(JSON, none(), "{}"), (JSON, none(), "{}")], "{}"),
         ("/null-part", &[(JSON, none(), r#"{"a":1}"#), (JSON, none(), "null")], r#"{"a":1}"#),
         ("nulls", &[(JSON, none(), "null"), (JSON, none(), "null")], "{}"),
@@ -286,7 +297,8 @@ fn merges() {
 
 #[test]
 fn json_collection() {
-    let as_list = RenderOptions { rendering: Rendering::JsonCollection, ..RenderOptions::default() };
+    let as_list =
+        RenderOptions { rendering: Rendering::JsonCollection, ..RenderOptions::default() };
     for (case, encoding, selection, body, expected) in [
         ("/jc", COLLECTION, none(), r#"[{"id":1},{"id":2}]"#, r#"[{"id":1},{"id":2}]"#),
         ("/jc-obj", JSON, none(), r#"{"a":1}"#, "[]"),
@@ -297,6 +309,10 @@ fn json_collection() {
         ("group", JSON, group("collection"), r#"{ "a": 1 }"#, r#"{ "a": 1 }"#),
         ("own key", JSON, none(), r#"{"collection":{"b":[ ]},"a":1}"#, r#"{"b":[ ]}"#),
     ] {
-        assert_eq!(shown(body.as_bytes(), &spec(encoding, &selection), &as_list), expected, "{case}");
+        assert_eq!(
+            shown(body.as_bytes(), &spec(encoding, &selection), &as_list),
+            expected,
+            "{case}"
+        );
     }
 }

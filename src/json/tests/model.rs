@@ -173,7 +173,9 @@ fn selected(mut data: Map<String, Value>, spec: &SelectionSpec) -> Value {
     }
     for (old, new) in &spec.mapping {
         let new = new.split('.').next().expect("split gives one");
-        if old != new && let Some(value) = data.remove(old) {
+        if old != new
+            && let Some(value) = data.remove(old)
+        {
             data.insert(new.to_owned(), value);
         }
     }
@@ -296,7 +298,13 @@ fn selection() -> impl Strategy<Value = SelectionSpec> {
         prop::collection::vec((key(), prop_oneof![key(), path()]), 1..4)
     ];
     (target, paths(), paths(), mapping, prop::option::weighted(0.3, some_key())).prop_map(
-        |(target, allow, deny, mapping, group)| SelectionSpec { target, allow, deny, mapping, group },
+        |(target, allow, deny, mapping, group)| SelectionSpec {
+            target,
+            allow,
+            deny,
+            mapping,
+            group,
+        },
     )
 }
 
