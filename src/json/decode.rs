@@ -3,6 +3,7 @@
 
 use super::diagnose::diagnose;
 use super::error::{JsonError, Kind, Place, Shape, Wanted};
+use super::keys::KeyFilter;
 use super::part::{Flags, Part, Range};
 use super::repair::repair;
 use super::scan::{check_len, shape_of, trailing};
@@ -209,6 +210,8 @@ fn rename(selection: &Selection, body: &[u8], out: &mut Part) {
 /// `group`: wraps whatever there is, also nothing and null.
 fn wrap(selection: &Selection, out: &mut Part) {
     if let Some(group) = &selection.group {
+        // Only the group stands at the top now.
+        out.filter = KeyFilter::default();
         out.group = Some(out.plan_key(group));
     }
 }

@@ -28,6 +28,37 @@ impl KeyHash {
     }
 }
 
+/// Which hashes may be present: 1024 bits. Mostly spares the table, since most objects have no
+/// doubled keys and most answers share none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KeyFilter {
+    words: [u64; 16],
+}
+
+impl KeyFilter {
+    /// Adds a hash: may it have been there before?
+    #[inline(always)]
+    pub(super) fn enter(&mut self, hash: u32) -> bool {
+        // The table takes the low bits.
+        let bit = 1 << (hash >> 26);
+        let word = &mut self.words[(hash >> 22) as usize & 15];
+        let was_set = *word & bit != 0;
+        *word |= bit;
+        was_set
+    }
+
+    /// Adds all of another: may one have been there before?
+    #[inline(always)]
+    pub(super) fn enter_all(&mut self, other: &KeyFilter) -> bool {
+        let mut common = 0;
+        for (mine, theirs) in self.words.iter_mut().zip(other.words) {
+            common |= *mine & theirs;
+            *mine |= theirs;
+        }
+        common != 0
+    }
+}
+
 /// Finds equal keys among numbered ones: open addressing, pooled, at most half full.
 #[derive(Debug, Default)]
 pub(super) struct KeyTable {

@@ -2,7 +2,7 @@
 //! Source: docs/reference/lura-core.md 3.9 (merge), 5.1 (renderers).
 
 use super::encode::Encoder;
-use super::keys::{KeyHash, KeyTable};
+use super::keys::{KeyFilter, KeyHash, KeyTable};
 use super::part::{Flags, Member, Part};
 use super::splice::{Direct, Html, Output, Sorted, Splicer};
 use super::text::{self, Escape};
@@ -171,6 +171,12 @@ impl Renderer {
 
     /// Does a key stand in several parts? Then `overwritten` tells which members are.
     fn find_doubled(&mut self, parts: &Parts<'_>) -> bool {
+        let mut seen = KeyFilter::default();
+        let may_double =
+            parts.iter().fold(false, |may, (part, _)| may | seen.enter_all(&part.filter));
+        if !may_double {
+            return false;
+        }
         let total = parts.iter().map(|(part, _)| n_heads(part)).sum();
         self.table.begin(total);
         let mut is_doubled = false;

@@ -3,7 +3,7 @@
 //! A part never owns the body: whoever renders hands the same body in again. Parts are pooled;
 //! `clear` keeps every capacity, so that a warm part costs no allocation.
 
-use super::keys::KeyTable;
+use super::keys::{KeyFilter, KeyHash, KeyTable};
 use super::nest::Nest;
 use super::select::Name;
 use super::text::{self, Escape};
@@ -23,6 +23,8 @@ pub struct Part {
     pub(super) group: Option<Member>,
     /// What stands at the top (inside the group, if there is one); no key twice.
     pub(super) members: Vec<Member>,
+    /// Has all hashes of the top, perhaps more.
+    pub(super) filter: KeyFilter,
     /// Filtered values: each composed member owns a stretch.
     pub(super) pieces: Vec<Piece>,
     /// Keys and values that no body has.
@@ -165,6 +167,7 @@ impl Part {
     /// Forgets members, not what is known about the document.
     pub(super) fn clear_data(&mut self) {
         self.whole = None;
+        self.filter = KeyFilter::default();
         self.members.clear();
         self.pieces.clear();
         self.scratch.clear();
@@ -256,12 +259,14 @@ impl Part {
         }
         let mut flags = Flags::KEY_IN_SCRATCH;
         flags.set(Flags::NAME_IN_SCRATCH);
-        let hash = super::keys::KeyHash::new().of(name.of(&self.scratch));
+        let hash = KeyHash::new().of(name.of(&self.scratch));
+        self.filter.enter(hash);
         Member { hash, flags, key, name, value: Range::default() }
     }
 
     /// Writes a key of the plan into the scratch.
     pub(super) fn plan_key(&mut self, name: &Name) -> Member {
+        self.filter.enter(name.hash);
         let at = self.scratch.len();
         name.quoted(&mut self.scratch);
         let key = Range::new(at, self.scratch.len());

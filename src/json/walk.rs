@@ -3,7 +3,7 @@
 //! Only objects on a selector's way are entered, with one frame each; all else is skipped whole.
 //! A doubled key counts once, the last time, at every entered level.
 
-use super::keys::{KeyHash, KeyTable};
+use super::keys::{KeyFilter, KeyHash, KeyTable};
 use super::part::{Flags, Member, Part, Piece, Range};
 use super::scan::{DEPTH_MAX, Scanner};
 use super::select::{Filter, Selection, Step, Tree};
@@ -81,8 +81,11 @@ impl<'w> Walk<'w> {
             return Some(at + 1);
         }
         let mut flags = Flags::default();
+        let mut filter = KeyFilter::default();
+        let mut may_double = false;
         loop {
             let (mut member, value) = self.member(&mut scanner, at)?;
+            may_double |= filter.enter(member.hash);
             let end = scanner.value(value, 1, &mut self.part.nest)?;
             member.value = Range::new(value, end);
             member.flags.set(flags);
@@ -97,8 +100,11 @@ impl<'w> Walk<'w> {
             }
         }
         self.scanner = scanner;
+        self.part.filter = filter;
         let n_members = self.part.members.len();
-        self.settle();
+        if may_double {
+            self.settle();
+        }
         if self.part.members.len() == n_members {
             self.part.whole = Some(Range::new(open, at + 1));
         }
@@ -283,7 +289,12 @@ impl<'w> Walk<'w> {
         let Some(frame) = part.frames.pop() else { return };
         match frame.kind {
             FrameKind::Target(_) => {}
-            FrameKind::Top => self.settle(),
+            FrameKind::Top => {
+                for member in &part.members {
+                    part.filter.enter(member.hash);
+                }
+                self.settle();
+            }
             FrameKind::Inner { marks_at, pieces_at, mut owner, .. } => {
                 let marks = part.marks.get_mut(marks_at..).unwrap_or_default();
                 last_wins(marks, self.scanner.body, &part.scratch, &mut part.table, |mark| {

@@ -17,6 +17,9 @@ const COLLECTION: Encoding = Encoding::Json { collection: true };
 const SORTED: RenderOptions =
     RenderOptions { rendering: Rendering::Json, sort_keys: true, escape_html: false };
 
+/// Encoding, selection and body of one backend.
+type Backend<'b> = (Encoding, SelectionSpec, &'b str);
+
 fn spec(encoding: Encoding, selection: &SelectionSpec) -> DecodeSpec {
     DecodeSpec { encoding, selection: Selection::new(selection), ..DecodeSpec::default() }
 }
@@ -221,7 +224,7 @@ fn target_mapping_group() {
 fn merges() {
     let x = || group("x");
     let y = || group("y");
-    let cases: [(&str, &[(Encoding, SelectionSpec, &str)], &str); 12] = [
+    let cases: [(&str, &[Backend<'_>], &str); 12] = [
         (
             "/two",
             &[(JSON, none(), r#"{"a":1}"#), (JSON, none(), r#"{"b":{"x":[1,2]}}"#)],

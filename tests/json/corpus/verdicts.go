@@ -1,3 +1,11 @@
+// Writes go.tsv: what Go's encoding/json makes of each document of cases.tsv.
+//
+//	go run verdicts.go cases.tsv > go.tsv
+//
+// Columns: name; verdict of a Decoder into interface{} (ok or the error's text); valid or invalid
+// as a whole; the verdicts into map[string]interface{} and []interface{}; the value encoded again
+// without and with HTML escapes, - where longer than 500 bytes. %hh is a byte, %(n:text%) is the
+// text n times.
 package main
 
 import (
