@@ -186,13 +186,10 @@ unsafe impl IoBufMut for Block {
 
 /// The class for `n` bytes.
 fn class(n: usize) -> usize {
-    match n {
-        0..=SMALL => SMALL,
-        ..=MEDIUM => MEDIUM,
-        ..=LARGE => LARGE,
+    [SMALL, MEDIUM, LARGE].into_iter().find(|class| n <= *class).unwrap_or_else(|| {
         // Larger than half of the address space: let `Vec` report it.
-        _ => n.checked_next_power_of_two().unwrap_or(n),
-    }
+        n.checked_next_power_of_two().unwrap_or(n)
+    })
 }
 
 /// Place of a class in the pool; none for what is not exactly a pooled class.

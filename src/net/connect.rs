@@ -62,7 +62,7 @@ impl Stream {
                 Endpoint::Tcp(address) => {
                     TcpStream::connect_addr(*address).await.map(Socket::from_tcp)
                 }
-                Endpoint::Unix(path) => UnixStream::connect(path).await.map(Socket::from_unix),
+                Endpoint::Unix(path) => UnixStream::connect(path).await.and_then(Socket::from_unix),
             }
         };
         let socket = match timeout_at(deadline, attempt).await {

@@ -201,7 +201,7 @@ impl Listener {
             match self.try_accept() {
                 Ok((fd, address)) => {
                     self.burst.set(self.burst.get() + 1);
-                    let socket = Socket::adopt_accepted(fd, self.is_unix)?;
+                    let socket = Socket::adopt(fd, !self.is_unix)?;
                     return Ok((Stream::of_client(socket), address));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

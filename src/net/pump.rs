@@ -20,6 +20,7 @@ use monoio::io::Canceller;
 
 use super::block::Block;
 use super::clock::{self, Tick};
+use super::placed::place;
 use super::stream::RecvHalf;
 use super::timer::Deadline;
 
@@ -227,7 +228,11 @@ pub(super) async fn pump_with(recv: &mut RecvHalf, slot: &Slot, idle_after: Dura
                 poll_fn(|cx| Poll::Ready(block.take().map(|block| slot.put(block, cx)))).await;
             }
             Read::Closed(closed) => {
-                poll_fn(|cx| Poll::Ready(slot.close(closed, cx))).await;
+                poll_fn(|cx| {
+                    slot.close(closed, cx);
+                    Poll::Ready(())
+                })
+                .await;
                 return;
             }
             Read::Nothing if slot.is_stopping.get() => return,
@@ -249,10 +254,11 @@ async fn read(
 ) -> Read {
     let handle = canceller.get_or_insert_with(Canceller::new).handle();
     let due = clock::now() + idle_after;
-    let mut reading = pin!(recv.recv_until(Some(&handle)));
+    // In pooled memory: an idle connection does not keep the room for it.
+    let mut reading = place(recv.recv_until(Some(&handle)));
     let mut is_cancelled = false;
     let result = poll_fn(|cx| {
-        if let Poll::Ready(result) = reading.as_mut().poll(cx) {
+        if let Poll::Ready(result) = Pin::new(&mut reading).poll(cx) {
             return Poll::Ready(result);
         }
         if !is_cancelled && (slot.is_stopping.get() || has_idled(idle, due, cx)) {

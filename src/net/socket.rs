@@ -2,9 +2,10 @@
 //! submits reads and writes: everything above works with blocks.
 
 use std::cell::UnsafeCell;
+use std::future::Future;
 use std::io;
 use std::net;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net as unix;
 
 use monoio::buf::Slice;
@@ -17,104 +18,97 @@ use super::write_list::Writing;
 
 /// A TCP or Unix socket. At most one reader and one writer at a time: the halves own those roles.
 pub(super) struct Socket {
-    raw: UnsafeCell<Raw>,
+    /// monoio's TCP stream for both: all that we use of it (recv, send, writev, poll) is the same on
+    /// any connected stream socket, and one type keeps every future that holds an operation small.
+    stream: UnsafeCell<TcpStream>,
     fd: RawFd,
-}
-
-enum Raw {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// Calls the same method on either kind of socket.
-macro_rules! either {
-    ($socket:expr, $stream:ident => $call:expr) => {
-        // SAFETY: single-threaded (`Socket` is not `Send`), and monoio's methods use the exclusive
-        // reference only to clone the shared descriptor before their first suspension, as its own
-        // `Split` relies on: the reading and the writing half never touch the same state.
-        match unsafe { &mut *$socket.raw.get() } {
-            Raw::Tcp($stream) => $call,
-            Raw::Unix($stream) => $call,
-        }
-    };
+    is_tcp: bool,
 }
 
 impl Socket {
+    fn new(stream: TcpStream, is_tcp: bool) -> Self {
+        let fd = stream.as_raw_fd();
+        Self { stream: UnsafeCell::new(stream), fd, is_tcp }
+    }
+
+    /// Takes a connected descriptor that already has the driver's blocking mode.
+    pub fn adopt(fd: OwnedFd, is_tcp: bool) -> io::Result<Self> {
+        Ok(Self::new(TcpStream::from_std(fd.into())?, is_tcp))
+    }
+
     /// Takes a connected TCP socket. The ring wants blocking sockets (it returns `EAGAIN` on others),
     /// epoll wants the opposite.
     pub fn adopt_tcp(stream: net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(is_epoll())?;
-        let fd = stream.as_raw_fd();
-        Ok(Self { raw: UnsafeCell::new(Raw::Tcp(TcpStream::from_std(stream)?)), fd })
+        Self::adopt(stream.into(), true)
     }
 
     /// Takes a connected Unix socket.
     pub fn adopt_unix(stream: unix::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(is_epoll())?;
-        let fd = stream.as_raw_fd();
-        Ok(Self { raw: UnsafeCell::new(Raw::Unix(UnixStream::from_std(stream)?)), fd })
-    }
-
-    /// Takes a just accepted descriptor that already has the driver's blocking mode.
-    pub fn adopt_accepted(fd: OwnedFd, is_unix: bool) -> io::Result<Self> {
-        let raw_fd = fd.as_raw_fd();
-        let raw = if is_unix {
-            Raw::Unix(UnixStream::from_std(fd.into())?)
-        } else {
-            Raw::Tcp(TcpStream::from_std(fd.into())?)
-        };
-        Ok(Self { raw: UnsafeCell::new(raw), fd: raw_fd })
+        Self::adopt(stream.into(), false)
     }
 
     pub fn from_tcp(stream: TcpStream) -> Self {
-        let fd = stream.as_raw_fd();
-        Self { raw: UnsafeCell::new(Raw::Tcp(stream)), fd }
+        Self::new(stream, true)
     }
 
-    pub fn from_unix(stream: UnixStream) -> Self {
-        let fd = stream.as_raw_fd();
-        Self { raw: UnsafeCell::new(Raw::Unix(stream)), fd }
+    pub fn from_unix(stream: UnixStream) -> io::Result<Self> {
+        Self::adopt(own(stream.into_raw_fd()), false)
     }
 
     pub fn is_tcp(&self) -> bool {
-        // SAFETY: a shared look at the discriminant, which never changes.
-        matches!(unsafe { &*self.raw.get() }, Raw::Tcp(_))
+        self.is_tcp
+    }
+
+    #[allow(clippy::mut_from_ref, reason = "monoio wants it, see below")]
+    fn stream(&self) -> &mut TcpStream {
+        // SAFETY: single-threaded (`Socket` is not `Send`), and monoio's methods use the exclusive
+        // reference only to clone the shared descriptor before their first suspension, as its own
+        // `Split` relies on: the reading and the writing half never touch the same state.
+        unsafe { &mut *self.stream.get() }
     }
 
     /// Reads once into an empty block: at most its capacity.
-    pub async fn recv(&self, block: Block) -> (io::Result<usize>, Block) {
+    pub fn recv(&self, block: Block) -> impl Future<Output = (io::Result<usize>, Block)> {
         debug_assert!(block.is_empty());
-        either!(self, stream => stream.read(block).await)
+        self.stream().read(block)
     }
 
     /// As `recv`, and ends with `ECANCELED` when cancelled before anything came.
-    pub async fn recv_cancelable(
+    pub fn recv_cancelable(
         &self,
         block: Block,
         cancel: CancelHandle,
-    ) -> (io::Result<usize>, Block) {
+    ) -> impl Future<Output = (io::Result<usize>, Block)> {
         debug_assert!(block.is_empty());
-        either!(self, stream => stream.cancelable_read(block, cancel).await)
+        self.stream().cancelable_read(block, cancel)
     }
 
     /// Sends some of the slice.
-    pub async fn send(&self, bytes: Slice<Block>) -> (io::Result<usize>, Slice<Block>) {
-        either!(self, stream => stream.write(bytes).await)
+    pub fn send(
+        &self,
+        bytes: Slice<Block>,
+    ) -> impl Future<Output = (io::Result<usize>, Slice<Block>)> {
+        self.stream().write(bytes)
     }
 
     /// Sends some of the list's next vectors.
-    pub async fn send_vectors(&self, list: Writing) -> (io::Result<usize>, Writing) {
-        either!(self, stream => stream.writev(list).await)
+    pub fn send_vectors(
+        &self,
+        list: Writing,
+    ) -> impl Future<Output = (io::Result<usize>, Writing)> {
+        self.stream().writev(list)
     }
 
     /// Waits until a read would not block: bytes, end or error. Holds no buffer; may be dropped.
-    pub async fn readable(&self) -> io::Result<()> {
-        either!(self, stream => stream.readable(false).await)
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.stream().readable(false)
     }
 
     /// Ends our side of the conversation (FIN).
     pub fn shut_down(&self) -> io::Result<()> {
-        // SAFETY: the descriptor is open as long as `self.raw` lives.
+        // SAFETY: the descriptor is open as long as `self.stream` lives.
         check(unsafe { libc::shutdown(self.fd, libc::SHUT_WR) }).map(drop)
     }
 
@@ -142,7 +136,7 @@ impl Socket {
 
 impl std::os::fd::AsFd for Socket {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        // SAFETY: the descriptor is open as long as `self.raw` lives, which the borrow cannot outlive.
+        // SAFETY: the descriptor is open as long as `self.stream` lives, which the borrow cannot outlive.
         unsafe { std::os::fd::BorrowedFd::borrow_raw(self.fd) }
     }
 }
@@ -157,8 +151,8 @@ pub(super) fn check(result: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// Takes ownership of a descriptor that a system call has just returned.
+/// Takes ownership of a descriptor fresh from a system call or from its former owner.
 pub(super) fn own(fd: RawFd) -> OwnedFd {
-    // SAFETY: the callers pass a descriptor fresh from `accept4`, which nobody else knows.
+    // SAFETY: the callers pass a descriptor that they have just been given and tell nobody about.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }

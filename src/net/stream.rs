@@ -11,8 +11,9 @@ use monoio::buf::IoBuf;
 use monoio::io::CancelHandle;
 
 use super::block::{self, Block};
+use super::placed::place;
 use super::socket::Socket;
-use super::tls::session::Session;
+use super::tls::session::{self, Session};
 use super::write_list::WriteList;
 
 /// A connection. Take the halves apart freely; the socket closes when both are gone. Dropping a half
@@ -191,7 +192,10 @@ impl SendHalf {
         match self.tls.clone() {
             None => self.send_raw(block).await,
             Some(session) => {
-                let sent = self.send_sealed(&session, std::iter::once(&block[..])).await;
+                // In pooled memory: plain connections do not keep the room for it.
+                let sealing =
+                    place(self.send_sealed(&session, block.len(), std::iter::once(&block[..])));
+                let sent = sealing.await;
                 (sent, block)
             }
         }
@@ -200,7 +204,7 @@ impl SendHalf {
     /// Sends all ranges of the list and gives it back, whatever happens. At most 64 a system call.
     pub async fn send_list(&mut self, list: WriteList) -> (io::Result<()>, WriteList) {
         if let Some(session) = self.tls.clone() {
-            let sent = self.send_sealed(&session, list.slices()).await;
+            let sent = place(self.send_sealed(&session, list.len(), list.slices())).await;
             return (sent, list);
         }
         let mut writing = list.start();
@@ -233,9 +237,10 @@ impl SendHalf {
     async fn send_sealed<'a>(
         &mut self,
         session: &Session,
+        len: usize,
         plain: impl Iterator<Item = &'a [u8]>,
     ) -> io::Result<()> {
-        let mut sealed = Block::large();
+        let mut sealed = session::block_for(len);
         for bytes in plain {
             let mut bytes = bytes;
             while !bytes.is_empty() {

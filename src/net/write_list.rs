@@ -9,7 +9,8 @@ use monoio::buf::IoVecBuf;
 
 use super::block::Block;
 
-/// Most vectors of one system call: beyond it the kernel allocates for its copy of them.
+/// Most vectors of one system call. The kernel copies them each time, also those that do not fit
+/// into the socket any more.
 const VECTORS_MAX: usize = 64;
 /// How many lists a thread keeps.
 const KEEP: usize = 64;

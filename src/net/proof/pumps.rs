@@ -288,3 +288,14 @@ fn a_dropped_drive_may_be_followed_by_another() {
         assert_eq!(&block[..], b"late");
     });
 }
+
+#[test]
+fn the_reader_is_small() {
+    on_each_driver(|| async {
+        let (Stream { mut recv, send: _send }, _peer) = connected();
+        let slot = Slot::new();
+        // What a connection keeps while it is idle; its future may have 768 bytes in all.
+        let kept = size_of_val(&slot) + size_of_val(&pump(&mut recv, &slot));
+        assert!(kept <= 480, "{kept} bytes");
+    });
+}

@@ -280,7 +280,7 @@ fn connecting_has_a_deadline() {
 
 #[test]
 fn a_large_body_passes_with_little_memory() {
-    const BODY: usize = 256 << 20;
+    const BODY: usize = 64 << 20;
     on_each_driver(|| async {
         let (from, mut source) = connected();
         let (to, mut sink) = connected();

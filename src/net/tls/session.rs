@@ -20,6 +20,13 @@ const RECORD_EXTRA: usize = 40;
 /// Room for what the session wants to say besides.
 const CONTROL: usize = 256;
 
+/// A block in which `plain` bytes find room sealed, or as much as one send takes.
+pub(crate) fn block_for(plain: usize) -> Block {
+    let records = plain.div_ceil(RECORD).max(1);
+    let sealed = plain.saturating_add(records * RECORD_EXTRA).saturating_add(CONTROL);
+    Block::with_capacity(sealed.min(block::LARGE))
+}
+
 /// One session, shared by both halves of a stream.
 pub(crate) struct Session {
     state: RefCell<State>,
@@ -142,6 +149,9 @@ impl Session {
     pub fn is_stale(&self, socket: &Socket) -> bool {
         if self.has_plain() {
             return true;
+        }
+        if let Err(error) = socket.try_recv(&mut [0], true) {
+            return error.kind() != io::ErrorKind::WouldBlock;
         }
         let mut sealed = Block::small();
         sealed.resize(block::SMALL, 0);
