@@ -317,14 +317,13 @@ impl One<'_> {
         let total = plan.server.read_timeout.map(|time| self.started + time);
         let mut content =
             Content::new(kind, input, at, self.slot, limits, total, send, expects_continue);
-        let frame = frame_of(head, closes);
         let setting = Setting {
             worker: self.worker,
             plan: self.plan,
             bytes: input,
             peer: self.peer.ip(),
             started: self.started,
-            frame,
+            asked: frame_of(head, closes),
         };
         let answered = match self.watched(exchange.answer(&setting, &mut content)).await {
             Some(answered) => answered,
@@ -346,15 +345,15 @@ impl One<'_> {
                 write.message(content.sender(), message).await
             }
             Reply::Stream(stream) => {
-                let setting = stream_reply::Setting {
+                let stream_setting = stream_reply::Setting {
                     core: &self.worker.core,
                     plan,
-                    frame,
+                    frame: setting.frame(),
                     write,
                     idle: plan.behaviour.stream_idle,
                     slot: self.slot,
                 };
-                stream_reply::send(setting, *stream, content.sender()).await
+                stream_reply::send(stream_setting, *stream, content.sender()).await
             }
         };
         let took = clock::now().since(self.started);
@@ -363,7 +362,7 @@ impl One<'_> {
             self.log(exchange, input, status, took);
         }
         match sent {
-            Ok(Sent::KeepAlive) if keeps_alive && !closes => {}
+            Ok(Sent::KeepAlive) if keeps_alive && !setting.frame().closes => {}
             Ok(_) => return After::Close(self.last_reason()),
             Err(reason) => return After::Close(reason),
         }

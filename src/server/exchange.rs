@@ -112,8 +112,15 @@ pub struct Setting<'a> {
     pub peer: Option<IpAddr>,
     /// When the head was complete.
     pub started: Tick,
-    /// How the answer is framed.
-    pub frame: Frame,
+    /// How the answer is framed, as far as the request and its connection say.
+    pub asked: Frame,
+}
+
+impl Setting<'_> {
+    /// How the answer is framed: a shutdown that began meanwhile ends the connection too.
+    pub fn frame(&self) -> Frame {
+        Frame { closes: self.asked.closes || self.worker.is_draining(), ..self.asked }
+    }
 }
 
 impl Exchange {
@@ -469,7 +476,7 @@ impl Exchange {
                     parts,
                     is_complete,
                     &self.edits,
-                    setting.frame,
+                    setting.frame(),
                 );
                 (Reply::Whole(message), 200, label)
             }
@@ -493,7 +500,7 @@ impl Exchange {
                     status,
                     plan.returns_error_text,
                     &self.edits,
-                    setting.frame,
+                    setting.frame(),
                 );
                 let status = status_of(&block).unwrap_or(status);
                 (Reply::Whole(Message::Block(block)), status, outcome.label)
@@ -625,7 +632,7 @@ impl Exchange {
         label: Label,
         entry: u32,
     ) -> Answered {
-        let frame = Frame { closes: true, ..setting.frame };
+        let frame = Frame { closes: true, ..setting.asked };
         let block = render::plain(&setting.worker.core, plain, &self.edits, frame);
         Answered {
             reply: Reply::Whole(Message::Block(block)),
@@ -651,7 +658,7 @@ impl Exchange {
     fn policy_answer(&mut self, setting: &Setting<'_>, answer: &Answer, entry: u32) -> Answered {
         let core = &setting.worker.core;
         let banner = &setting.plan.plan.banner;
-        let block = render::policy_answer(core, banner, answer, &self.edits, setting.frame);
+        let block = render::policy_answer(core, banner, answer, &self.edits, setting.frame());
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: answer.status,
@@ -669,7 +676,7 @@ impl Exchange {
         label: Label,
         entry: u32,
     ) -> Answered {
-        let block = render::plain(&setting.worker.core, plain, &self.edits, setting.frame);
+        let block = render::plain(&setting.worker.core, plain, &self.edits, setting.frame());
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: plain.status,
