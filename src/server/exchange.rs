@@ -21,7 +21,7 @@ use crate::plan::policy::{Answer, Edits, End, Needs, RequestCx, ResponseCx};
 use crate::plan::router::{Outcome as Routed, Params, REDIRECT_CONTENT_TYPE, redirect_body};
 use crate::plan::{Builtin, Endpoint, EndpointId, Output, Plan, Route};
 use crate::proxy::outcome::{Label, Outcome};
-use crate::proxy::render::{self, Frame, Message, Plain};
+use crate::proxy::render::{Frame, Message, Plain, Writer};
 use crate::proxy::{
     Composed, CorePlan, Failure, Ran, Request, RequestBody, Scene, Streamed, compose, total,
 };
@@ -124,6 +124,16 @@ impl Setting<'_> {
 }
 
 impl Exchange {
+    /// What an answer is written with.
+    fn writer<'a>(&'a self, setting: &'a Setting<'_>) -> Writer<'a> {
+        Writer {
+            core: &setting.worker.core,
+            banner: &setting.plan.plan.banner,
+            edits: &self.edits,
+            frame: setting.frame(),
+        }
+    }
+
     /// Answers the request whose head stands in `self.head`.
     pub async fn answer(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
         let plan = &setting.plan.plan;
@@ -458,7 +468,6 @@ impl Exchange {
         id: EndpointId,
         composed: Composed,
     ) -> Answered {
-        let core = &setting.worker.core;
         let plan = &setting.plan.plan;
         let (reply, status, label) = match (composed, &endpoint.output) {
             (Composed::Data { parts, is_complete, failures }, Output::Rendered(options)) => {
@@ -468,16 +477,10 @@ impl Exchange {
                     (false, true) => Label::Incomplete,
                     (false, false) => Label::Partial,
                 };
-                let message = render::data(
-                    core,
-                    endpoint,
-                    options,
-                    &mut self.renderer,
-                    parts,
-                    is_complete,
-                    &self.edits,
-                    setting.frame(),
-                );
+                let mut renderer = std::mem::take(&mut self.renderer);
+                let writer = self.writer(setting);
+                let message = writer.data(endpoint, options, &mut renderer, parts, is_complete);
+                self.renderer = renderer;
                 (Reply::Whole(message), 200, label)
             }
             (Composed::Stream(streamed), _) => {
@@ -493,15 +496,8 @@ impl Exchange {
                 self.note(setting, endpoint, &failures);
                 let outcome: Outcome = total(&failures);
                 let status = outcome.status(plan.uses_rfc_statuses);
-                let block = render::failed(
-                    core,
-                    &plan.banner,
-                    &failures,
-                    status,
-                    plan.returns_error_text,
-                    &self.edits,
-                    setting.frame(),
-                );
+                let tells = plan.returns_error_text;
+                let block = self.writer(setting).failed(&failures, status, tells);
                 let status = status_of(&block).unwrap_or(status);
                 (Reply::Whole(Message::Block(block)), status, outcome.label)
             }
@@ -632,8 +628,9 @@ impl Exchange {
         label: Label,
         entry: u32,
     ) -> Answered {
-        let frame = Frame { closes: true, ..setting.asked };
-        let block = render::plain(&setting.worker.core, plain, &self.edits, frame);
+        let writer = self.writer(setting);
+        let frame = Frame { closes: true, ..writer.frame };
+        let block = Writer { frame, ..writer }.plain(plain);
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: plain.status,
@@ -656,9 +653,7 @@ impl Exchange {
     }
 
     fn policy_answer(&mut self, setting: &Setting<'_>, answer: &Answer, entry: u32) -> Answered {
-        let core = &setting.worker.core;
-        let banner = &setting.plan.plan.banner;
-        let block = render::policy_answer(core, banner, answer, &self.edits, setting.frame());
+        let block = self.writer(setting).policy_answer(answer);
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: answer.status,
@@ -676,7 +671,7 @@ impl Exchange {
         label: Label,
         entry: u32,
     ) -> Answered {
-        let block = render::plain(&setting.worker.core, plain, &self.edits, setting.frame());
+        let block = self.writer(setting).plain(plain);
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: plain.status,
