@@ -54,6 +54,8 @@ pub struct Plan {
     pub service_chain: Chain,
     /// Policies of the stage `Engine`.
     pub engine_chain: Chain,
+    /// All policies in force, in order, for people to read.
+    pub listed: Vec<policy::Listed>,
     /// Names of the per-core slots that policies asked for.
     pub slots: Vec<String>,
     /// The `X-Krakend` line.
@@ -76,6 +78,8 @@ pub struct Plan {
     pub skip_paths: Vec<Box<[u8]>>,
     /// 502 and 504 instead of KrakenD's 500.
     pub uses_rfc_statuses: bool,
+    /// The service's `timeout`: bounds what policies wait for where no endpoint has its own.
+    pub timeout: Duration,
     /// `max_shutdown_wait_time`.
     pub max_shutdown_wait: Duration,
     /// `read_timeout`, `write_timeout` and the like.

@@ -40,22 +40,24 @@ pub trait Policy: Send + Sync {
 /// How an exchange ended, as `on_end` sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The answer was made (whatever its status).
+    /// The answer was made, with a status below 500; around a backend: it gave something.
     Done,
     /// A backend, a deadline or another policy made it fail.
     Failed,
-    /// The client went away first.
+    /// It was given up: the client went away, or an equal call was faster.
     Cancelled,
 }
 
-/// What a policy reads beyond the head, per direction.
+/// What a policy reads beyond the head, per direction. The stages `Service` and `Engine` see heads
+/// only, since they run for requests of no endpoint too; what is streamed (`no-op`) has no response
+/// body to show. Both are refused while the plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs(u8);
 
 impl Needs {
     /// Only the heads: bodies stream past.
     pub const HEAD: Needs = Needs(0);
-    /// The whole request body, at most `limits.request_body` bytes (413 above).
+    /// The whole request body, at most `limits.body_bytes` bytes (413 above).
     pub const REQUEST_BODY: Needs = Needs(1);
     /// The whole response body.
     pub const RESPONSE_BODY: Needs = Needs(2);
@@ -231,8 +233,22 @@ impl Registration {
     }
 }
 
-/// The chain's order: the built-in list with the user's registrations put where they asked to be.
-/// An `after` that names nothing is an error text.
+/// A policy in force and where: what `explain` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key in `extra_config`.
+    pub namespace: &'static str,
+    /// Where it was registered for.
+    pub stage: Stage,
+    /// Index of the endpoint; `None`: the whole service.
+    pub endpoint: Option<u32>,
+    /// Index of the backend within the endpoint; `None`: not around one backend.
+    pub backend: Option<u32>,
+}
+
+/// The chain's order: the built-in list with the user's registrations put where they asked to be;
+/// several after the same policy stay in their own order. An `after` that names no policy of the
+/// same stage is an error text.
 pub fn ordered(
     built_in: &[Registration],
     added: &[Registration],
@@ -241,10 +257,20 @@ pub fn ordered(
     for one in added {
         let at = match one.after {
             None => list.len(),
-            Some(name) => match list.iter().rposition(|r| r.namespace == name) {
-                Some(at) => at + 1,
-                None => return Err(format!("no policy is called \"{name}\"")),
-            },
+            Some(name) => {
+                let is_it = |r: &Registration| r.namespace == name && r.stage == one.stage;
+                match list.iter().rposition(is_it) {
+                    Some(at) => {
+                        let behind = list[at + 1..].iter().take_while(|r| r.after == Some(name));
+                        at + 1 + behind.count()
+                    }
+                    None if list.iter().any(|r| r.namespace == name) => {
+                        let stage = one.stage;
+                        return Err(format!("\"{name}\" is in another stage than {stage:?}"));
+                    }
+                    None => return Err(format!("no policy is called \"{name}\"")),
+                }
+            }
         };
         list.insert(at, *one);
     }
@@ -261,7 +287,8 @@ pub struct PlanCx<'a> {
     pub found: &'a mut Diagnostics,
     /// The whole service, already checked.
     pub service: &'a Service,
-    /// `endpoints[3]`, `endpoints[3].backend[0]` or "" for the service: names a slot for reloads.
+    /// Method and route of the endpoint, the same with its backend, or "" for the service: names a
+    /// slot for reloads.
     pub place: &'a str,
     /// Keys of the slots handed out so far.
     pub slots: &'a mut Vec<String>,
@@ -437,5 +464,48 @@ impl ResponseCx<'_> {
     /// Adds a field to the client's answer.
     pub fn set_response_header(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {
         self.edits.to_client.push((name.into(), value.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(namespace: &'static str, stage: Stage) -> Registration {
+        Registration::new(namespace, stage, Level::SERVICE, |_, _| None)
+    }
+
+    #[test]
+    fn added_policies_stand_where_they_asked_to() {
+        let built_in = [one("a", Stage::Engine), one("b", Stage::Engine), one("c", Stage::Handler)];
+        for (case, added, expected) in [
+            ("after one", vec![one("x", Stage::Engine).after("a")], Ok("a x b c")),
+            (
+                "two after one keep their order",
+                vec![one("x", Stage::Engine).after("a"), one("y", Stage::Engine).after("a")],
+                Ok("a x y b c"),
+            ),
+            (
+                "after an added one",
+                vec![one("x", Stage::Engine).after("a"), one("y", Stage::Engine).after("x")],
+                Ok("a x y b c"),
+            ),
+            ("nowhere in particular", vec![one("x", Stage::Pipe)], Ok("a b c x")),
+            (
+                "unknown",
+                vec![one("x", Stage::Pipe).after("nope")],
+                Err("no policy is called \"nope\""),
+            ),
+            (
+                "another stage",
+                vec![one("x", Stage::Pipe).after("a")],
+                Err("\"a\" is in another stage than Pipe"),
+            ),
+        ] {
+            let list = ordered(&built_in, &added)
+                .map(|list| list.iter().map(|r| r.namespace).collect::<Vec<_>>().join(" "));
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(list, expected, "{case}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! Source: docs/reference/lura-core.md 3.1, 3.5, 3.9, 5.2, 5.5; design: differences, row 1.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::time::Duration;
 
 use super::backend_call::{self, Answer, Scene, Streamed};
@@ -65,10 +66,13 @@ pub async fn compose(scene: Scene<'_>, body: RequestBody<'_>, started: Tick) -> 
     match &*endpoint.backends {
         [backend] => {
             let deadline = started + endpoint.timeout;
-            let result = match timer::timeout_at(deadline, one(scene, backend, body, started)).await
-            {
+            let mut call = pin!(one(scene, backend, body, started));
+            let result = match timer::timeout_at(deadline, call.as_mut()).await {
                 Ok(result) => result,
-                Err(_) => Err(Failure::deadline()),
+                Err(_) => {
+                    scene.dropped_as.set(Label::Deadline);
+                    Err(Failure::deadline())
+                }
             };
             match result {
                 Err(failure) => Composed::Failed(vec![failure]),
