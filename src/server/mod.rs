@@ -10,4 +10,4 @@ mod thread;
 mod worker;
 
 pub use prepare::{Prepared, prepare};
-pub use process::{Launch, Reader, Reread, StartError, Verify, n_workers, run};
+pub use process::{Launch, Reader, Reread, StartError, Steering, Verify, n_workers, run};

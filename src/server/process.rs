@@ -2,8 +2,7 @@
 //! Source: docs/reference/lura-core.md 6; design: reload, upgrade, shutdown.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::prepare::Prepared;
@@ -62,10 +61,19 @@ pub struct Launch {
     pub driver: Option<String>,
     /// For SIGHUP; `None`: the configuration is not a file.
     pub reader: Option<Reader>,
-    /// Ends the process from inside (embedding); signals work as well.
-    pub stop: Arc<AtomicBool>,
+    /// Who asks for a reload and for the end.
+    pub steering: Steering,
     /// Told the port once it listens.
     pub listening: Option<Box<dyn FnOnce(u16) + Send>>,
+}
+
+/// Who asks for a reload and for the end.
+pub enum Steering {
+    /// SIGHUP, SIGTERM, SIGINT.
+    Signals,
+    /// The program that embeds the gateway; its signals stay its own. A sender that is gone means
+    /// the end too.
+    Channel(Receiver<Signal>),
 }
 
 /// Why the process did not come up.
@@ -100,7 +108,7 @@ struct Running {
 /// Serves until a signal ends it.
 pub fn run(launch: Launch) -> Result<(), StartError> {
     let started = clock::now();
-    let Launch { service, registrations, driver, reader, stop, listening } = launch;
+    let Launch { service, registrations, driver, reader, steering, listening } = launch;
     let n_fds = worker::raise_nofile().unwrap_or(1024);
     let workers = n_workers(&service);
     let mut found = Diagnostics::default();
@@ -117,8 +125,14 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     warn_of_proxies(&logger);
     let control = Control::start(Options::default())
         .map_err(|error| StartError(format!("the control thread does not start: {error}")))?;
-    let (_signals, _sender, signals) =
-        Signals::start().map_err(|error| StartError(format!("no signal handlers: {error}")))?;
+    let (_handlers, signals) = match steering {
+        Steering::Channel(asked) => (None, asked),
+        Steering::Signals => {
+            let (handlers, sender, signals) = Signals::start()
+                .map_err(|error| StartError(format!("no signal handlers: {error}")))?;
+            (Some((handlers, sender)), signals)
+        }
+    };
     let listeners = bind(&service, workers)?;
     let port = listeners.first().and_then(BoundListener::port).unwrap_or(service.port);
     let registry = Registry::new(Tables { outcomes: LABELS, close_reasons: CLOSE_REASONS });
@@ -186,19 +200,10 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     if let Some(listening) = listening {
         listening(port);
     }
-    loop {
-        // The timeout is for programs that embed us and end us by the flag.
-        match signals.recv_timeout(Duration::from_millis(100)) {
-            Ok(Signal::Reload) => running.reload(&registrations, reader.as_ref()),
-            Ok(Signal::Stop) => {
-                logger.info("[SERVICE: Ringway] Signal intercepted: finishing what is in flight");
-                break;
-            }
-            Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => break,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
+    while let Ok(Signal::Reload) = signals.recv() {
+        running.reload(&registrations, reader.as_ref());
     }
+    logger.info("[SERVICE: Ringway] Asked to stop: finishing what is in flight");
     running.drain(&signals);
     Ok(())
 }
@@ -311,7 +316,7 @@ impl Running {
 
     /// Readiness off, no new connections, what is in flight may finish within the limit. A second
     /// signal ends it at once.
-    fn drain(self, signals: &std::sync::mpsc::Receiver<Signal>) {
+    fn drain(self, signals: &Receiver<Signal>) {
         self.state.set_ready(false);
         for sender in &self.senders {
             let _ = sender.try_send(Command::Drain);
@@ -322,9 +327,14 @@ impl Running {
                 self.logger.error("[SERVICE: Gin] context deadline exceeded");
                 break;
             }
-            if let Ok(Signal::Stop) = signals.recv_timeout(DRAIN_POLL) {
-                self.logger.warning("[SERVICE: Ringway] Second signal: ending at once");
-                break;
+            match signals.recv_timeout(DRAIN_POLL) {
+                Ok(Signal::Stop) => {
+                    self.logger.warning("[SERVICE: Ringway] Asked again: ending at once");
+                    break;
+                }
+                Ok(Signal::Reload) | Err(RecvTimeoutError::Timeout) => {}
+                // The embedding program has nothing more to say: no reason to hurry.
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(DRAIN_POLL),
             }
         }
         self.logger.info("[SERVICE: Gin] Router execution ended");
