@@ -221,8 +221,7 @@ impl Builder {
             port: self.port,
         };
         let verify = |service: &Service, found: &mut Diagnostics| {
-            let workers = server::n_workers(service);
-            let _ = server::prepare(service, &registrations, workers, 0, found);
+            server::verify(service, &registrations, found);
         };
         let Reread { service, problems } =
             reading.read(&source, &verify).map_err(BuildError::Unreadable)?;

@@ -68,8 +68,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Looks as far as `run` will: routes, policies, TLS.
 fn verify(service: &Service, found: &mut Diagnostics) {
-    let workers = server::n_workers(service);
-    let _ = server::prepare(service, policy::REGISTRATIONS, workers, 0, found);
+    server::verify(service, policy::REGISTRATIONS, found);
 }
 
 /// Help that was asked for goes to standard output; a mistake is told on both streams.

@@ -9,7 +9,7 @@ use super::endpoint::{
 };
 use super::forward::{FieldFilter, QueryFilter};
 use super::origin::{OriginKey, Origins};
-use super::policy::{Level, Listed, Needs, PlanCx, Policy, Registration, Stage};
+use super::policy::{Level, Listed, Needs, PlanCx, Policy, Registration, Slots, Stage};
 use super::router::{Conflict, Options, RouterBuilder};
 use super::url_template::UrlTemplate;
 use super::{Builtin, Plan};
@@ -26,9 +26,11 @@ use crate::json::select::{Selection, SelectionSpec};
 
 /// What compiling depends on beside the file.
 #[derive(Clone, Copy, Debug)]
-pub struct Environment {
+pub struct Environment<'a> {
     /// Workers of the process: one core alone balances in turn, several at random, as KrakenD does.
     pub workers: usize,
+    /// The plan before this one, whose per-core state carries over.
+    pub slots: Option<&'a Slots>,
 }
 
 /// Compiles a service with the ordered list of policies. Problems go into `found`; with an error
@@ -36,7 +38,7 @@ pub struct Environment {
 pub fn compile(
     service: &Service,
     registrations: &[Registration],
-    environment: Environment,
+    environment: Environment<'_>,
     found: &mut Diagnostics,
 ) -> Option<Plan> {
     let mut work = Work {
@@ -44,7 +46,7 @@ pub fn compile(
         registrations,
         found,
         origins: Origins::default(),
-        slots: Vec::new(),
+        slots: environment.slots.map(Slots::renewed).unwrap_or_default(),
         listed: Vec::new(),
         n_backends: 0,
         heads: Vec::new(),
@@ -64,7 +66,8 @@ pub fn compile(
     if work.found.has_errors() {
         return None;
     }
-    let Work { origins, slots, listed, n_backends, .. } = work;
+    let Work { origins, mut slots, listed, n_backends, .. } = work;
+    slots.settle();
     let limits = &service.limits;
     let router = &service.router;
     Some(Plan {
@@ -263,7 +266,7 @@ struct Work<'a> {
     registrations: &'a [Registration],
     found: &'a mut Diagnostics,
     origins: Origins,
-    slots: Vec<String>,
+    slots: Slots,
     listed: Vec<Listed>,
     n_backends: u32,
     /// Response heads shared by all endpoints that have the same.
@@ -309,6 +312,7 @@ impl Work<'_> {
                 found: self.found,
                 service: self.service,
                 place: place.identity,
+                namespace,
                 slots: &mut self.slots,
             };
             let Some(policy) = (registration.compile)(&node, &mut cx) else { continue };

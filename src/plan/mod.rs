@@ -57,7 +57,7 @@ pub struct Plan {
     /// All policies in force, in order, for people to read.
     pub listed: Vec<policy::Listed>,
     /// Names of the per-core slots that policies asked for.
-    pub slots: Vec<String>,
+    pub slots: policy::Slots,
     /// The `X-Krakend` line.
     pub banner: Box<str>,
     /// Whose address counts as the client's.

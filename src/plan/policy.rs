@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -290,32 +291,72 @@ pub struct PlanCx<'a> {
     /// Method and route of the endpoint, the same with its backend, or "" for the service: names a
     /// slot for reloads.
     pub place: &'a str,
-    /// Keys of the slots handed out so far.
-    pub slots: &'a mut Vec<String>,
+    /// The policy's own key in `extra_config`.
+    pub namespace: &'static str,
+    /// Names of the slots.
+    pub slots: &'a mut Slots,
 }
 
 impl PlanCx<'_> {
-    /// A slot for per-core state. State with the same name at the same place survives a reload.
+    /// A slot for per-core state; the same name gives the same slot. State with the same name at
+    /// the same place survives a reload.
     pub fn slot(&mut self, name: &str) -> Slot {
-        self.slots.push(format!("{} {name}", self.place));
-        Slot(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
+        self.slots.named(format!("{} {} {name}", self.place, self.namespace))
     }
 }
 
-/// Per-core state of all policies of one plan: nothing here is shared or locked.
+/// The names of per-core state, by slot. A name keeps its slot from plan to plan, so that exchanges
+/// which still run on the plan before use the same state.
+#[derive(Clone, Debug, Default)]
+pub struct Slots {
+    /// By slot; empty where the slot is free.
+    names: Vec<String>,
+    by_name: HashMap<String, Slot>,
+    /// Asked for since `renewed`, by slot.
+    used: Vec<bool>,
+    free: Vec<Slot>,
+}
+
+impl Slots {
+    /// The slots of the next plan, to be asked for anew.
+    pub fn renewed(&self) -> Slots {
+        Slots { used: vec![false; self.names.len()], ..self.clone() }
+    }
+
+    fn named(&mut self, name: String) -> Slot {
+        let known = self.by_name.get(&name).copied();
+        let slot = known.or_else(|| self.free.pop()).unwrap_or_else(|| {
+            self.names.push(String::new());
+            self.used.push(false);
+            Slot(u32::try_from(self.names.len() - 1).unwrap_or(u32::MAX))
+        });
+        self.used[slot.0 as usize] = true;
+        if known.is_none() {
+            self.names[slot.0 as usize].clone_from(&name);
+            self.by_name.insert(name, slot);
+        }
+        slot
+    }
+
+    /// Frees the slots that nobody asked for.
+    pub fn settle(&mut self) {
+        for (at, name) in self.names.iter_mut().enumerate() {
+            if !self.used[at] && !name.is_empty() {
+                self.by_name.remove(name);
+                name.clear();
+                self.free.push(Slot(at as u32));
+            }
+        }
+    }
+}
+
+/// Per-core state of all policies: nothing here is shared or locked.
 #[derive(Default)]
 pub struct Locals {
     slots: Vec<Option<Box<dyn Any>>>,
 }
 
 impl Locals {
-    /// Empty state for a plan with `n` slots.
-    pub fn new(n: usize) -> Locals {
-        let mut slots = Vec::new();
-        slots.resize_with(n, || None);
-        Locals { slots }
-    }
-
     /// The state in `slot`, made by `Default` at first use on this core.
     ///
     /// A slot belongs to the policy that asked for it, which uses one type with it; another type
@@ -335,16 +376,13 @@ impl Locals {
             .expect("the slot was just filled with this type")
     }
 
-    /// Moves state into a new plan's slots by name, when a plan is swapped.
-    pub fn carried_over(mut self, old: &[String], new: &[String]) -> Locals {
-        let mut next = Locals::new(new.len());
-        for (at, name) in new.iter().enumerate() {
-            let Some(before) = old.iter().position(|n| n == name) else { continue };
-            if let Some(state) = self.slots.get_mut(before) {
-                next.slots[at] = state.take();
+    /// Drops the state of slots that mean something else in the next plan.
+    pub fn keep_same(&mut self, old: &Slots, new: &Slots) {
+        for (at, state) in self.slots.iter_mut().enumerate() {
+            if old.names.get(at) != new.names.get(at) {
+                *state = None;
             }
         }
-        next
     }
 }
 
@@ -473,6 +511,25 @@ mod tests {
 
     fn one(namespace: &'static str, stage: Stage) -> Registration {
         Registration::new(namespace, stage, Level::SERVICE, |_, _| None)
+    }
+
+    #[test]
+    fn slots_keep_their_places() {
+        let mut first = Slots::default();
+        let (a, b) = (first.named("a".into()), first.named("b".into()));
+        assert_eq!(first.named("a".into()), a);
+        first.settle();
+        let mut locals = Locals::default();
+        *locals.get::<u8>(a) = 1;
+        *locals.get::<u8>(b) = 2;
+        let mut second = first.renewed();
+        assert_eq!(second.named("b".into()), b);
+        second.settle();
+        locals.keep_same(&first, &second);
+        assert_eq!((*locals.get::<u8>(a), *locals.get::<u8>(b)), (0, 2));
+        // The place of the one that is gone is given to another.
+        let mut third = second.renewed();
+        assert_eq!(third.named("c".into()), a);
     }
 
     #[test]

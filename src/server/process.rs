@@ -16,7 +16,8 @@ use crate::net::driver;
 use crate::net::listener::{self, BoundListener};
 use crate::net::wake::{MailboxSender, mailbox};
 use crate::net::{budget, clock, worker};
-use crate::plan::policy::Registration;
+use crate::plan::Environment;
+use crate::plan::policy::{Registration, Slots};
 use crate::proxy::outcome::LABELS;
 use crate::telemetry::logger::Logger;
 use crate::telemetry::names;
@@ -102,6 +103,8 @@ struct Running {
     log: crate::telemetry::writer::LogWriter,
     workers: usize,
     generation: u64,
+    /// Names of the policies' state in the plan in force.
+    slots: Slots,
     max_wait: Duration,
 }
 
@@ -112,7 +115,8 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     let n_fds = worker::raise_nofile().unwrap_or(1024);
     let workers = n_workers(&service);
     let mut found = Diagnostics::default();
-    let prepared = super::prepare(&service, &registrations, workers, 1, &mut found)
+    let environment = Environment { workers, slots: None };
+    let prepared = super::prepare(&service, &registrations, environment, 1, &mut found)
         .ok_or_else(|| StartError("the configuration is refused; see `ringway check`".into()))?;
     budget::set_limit(memory_limit(&service));
     let log = log_writer(&service)
@@ -161,6 +165,7 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
         log,
         workers,
         generation: 1,
+        slots: prepared.plan.slots.clone(),
         max_wait: service.max_shutdown_wait_time,
     };
     for (index, listener) in listeners.into_iter().enumerate() {
@@ -270,11 +275,13 @@ impl Running {
             self.logger.warning("[SERVICE: Ringway] Reload: the configuration is not a file");
             return;
         };
-        let workers = self.workers;
+        let (workers, slots) = (self.workers, self.slots.clone());
         let next = self.generation + 1;
         let prepared = std::cell::RefCell::new(None);
         let verify = |service: &Service, found: &mut Diagnostics| {
-            *prepared.borrow_mut() = super::prepare(service, registrations, workers, next, found);
+            let environment = Environment { workers, slots: Some(&slots) };
+            *prepared.borrow_mut() =
+                super::prepare(service, registrations, environment, next, found);
         };
         let reread = match reader(&verify) {
             Ok(reread) => reread,
@@ -306,6 +313,7 @@ impl Running {
             }
         }
         self.generation = next;
+        self.slots = prepared.plan.slots.clone();
         self.registry.set_generation(next);
         self.registry.reloaded();
         self.logger.info(format_args!(
