@@ -122,6 +122,11 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     let log = log_writer(&service)
         .map_err(|error| StartError(format!("the log's thread does not start: {error}")))?;
     let logger = log.logger();
+    if let Some(other) = driver.as_deref().filter(|d| !matches!(*d, "" | "epoll" | "io_uring")) {
+        return Err(StartError(format!(
+            "RINGWAY_DRIVER is {other:?}; allowed: \"epoll\", \"io_uring\", or not set"
+        )));
+    }
     let (kind, falls) = driver::probe(driver.as_deref());
     for fall in falls {
         logger.warning(format_args!("[SERVICE: Ringway] {fall}"));
@@ -137,8 +142,6 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
             (Some((handlers, sender)), signals)
         }
     };
-    let listeners = bind(&service, workers)?;
-    let port = listeners.first().and_then(BoundListener::port).unwrap_or(service.port);
     let registry = Registry::new(Tables { outcomes: LABELS, close_reasons: CLOSE_REASONS });
     registry.set_generation(1);
     observe(&registry, &control);
@@ -148,6 +151,10 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
         admin::start(address, state.clone(), &control.handle())
             .map_err(|error| StartError(format!("ringway.admin: {error}")))?;
     }
+    let listeners = bind(&service, workers)?;
+    // From here the kernel takes connections for us.
+    state.set_ready(true);
+    let port = listeners.first().and_then(BoundListener::port).unwrap_or(service.port);
     let connections = service
         .limits
         .connections
@@ -200,8 +207,8 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
             Err(_) => return Err(StartError("a worker ended while it started".into())),
         }
     }
+    logger.info(format_args!("[SERVICE: Ringway] {workers} workers on {kind}"));
     logger.info(format_args!("[SERVICE: Gin] Listening on port: {port}"));
-    state.set_ready(true);
     if let Some(listening) = listening {
         listening(port);
     }
