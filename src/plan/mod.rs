@@ -4,6 +4,7 @@
 mod client_ip;
 mod compile;
 mod endpoint;
+mod explain;
 mod forward;
 mod head_template;
 mod origin;
@@ -20,6 +21,7 @@ pub use endpoint::{
     Backend, BackendId, Balance, Builtin, Chain, Decode, Endpoint, EndpointId, Host, OnStatus,
     Output, Route,
 };
+pub use explain::explain;
 pub use forward::{FieldFilter, Names, QueryFilter};
 pub use head_template::{Content, Incoming, Redirected, WireOptions, Written};
 pub use origin::{OriginId, OriginKey, OriginSpec, Origins};
@@ -27,6 +29,18 @@ pub use url_template::{UrlTemplate, Values};
 
 use crate::config::model::{Behaviour, Limits, ServerTimeouts};
 use crate::http::h1::HeadLimits;
+
+/// Share of the endpoint's timeout that a merge has, in percent.
+pub const MERGE_SHARE: u32 = 85;
+
+/// Share of the endpoint's timeout that a race of equal calls has, in percent.
+pub const RACE_SHARE: u32 = 75;
+
+/// A part of a timeout.
+pub fn share(timeout: Duration, percent: u32) -> Duration {
+    // Rounding does not show: timeouts are far coarser than a nanosecond.
+    timeout / 100 * percent
+}
 
 /// Everything that traffic needs to know. Immutable; swapped as a whole.
 pub struct Plan {

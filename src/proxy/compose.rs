@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::pin::pin;
-use std::time::Duration;
 
 use super::backend_call::{self, Answer, Scene, Streamed};
 use super::data::Data;
@@ -14,7 +13,7 @@ use crate::config::model::MergeOrder;
 use crate::net::clock::Tick;
 use crate::net::fanout::FanOut;
 use crate::net::timer;
-use crate::plan::{Backend, Output};
+use crate::plan::{Backend, MERGE_SHARE, Output, RACE_SHARE, share};
 
 /// What an answer is made of.
 pub enum Composed {
@@ -49,15 +48,6 @@ impl Parts {
             Parts::Many(list) => list,
         }
     }
-}
-
-/// Share of the endpoint's timeout for a merge, and for a race of equal calls.
-const MERGE_SHARE: u32 = 85;
-const RACE_SHARE: u32 = 75;
-
-fn share(timeout: Duration, percent: u32) -> Duration {
-    // Rounding does not show: timeouts are far coarser than a nanosecond.
-    timeout / 100 * percent
 }
 
 /// Calls the backends of the endpoint within its timeout, which began at `started`.
@@ -251,6 +241,7 @@ pub fn total(failures: &[Failure]) -> Outcome {
 mod tests {
     use super::*;
     use crate::upstream::CallError;
+    use std::time::Duration;
 
     #[test]
     fn shares_of_the_timeout() {
