@@ -6,6 +6,7 @@ use super::compose::Parts;
 use super::core::Core;
 use super::data::Data;
 use super::failure::Failure;
+pub use super::message::Message;
 use crate::http::h1::{BodyKind, Fields, ResponseHead, encode};
 use crate::http::{HeaderId, Version, hop};
 use crate::json::merge::{RANGE_MIN, RenderOptions, Renderer, Sink};
@@ -16,29 +17,6 @@ use crate::plan::policy::{Answer, Edits};
 
 /// Up to here an answer is one block and one send.
 const CONTIGUOUS_MAX: usize = 16 * 1024;
-
-/// What is sent.
-pub enum Message {
-    /// One block.
-    Block(Block),
-    /// Blocks and ranges of blocks.
-    List(WriteList),
-}
-
-impl Message {
-    /// Bytes in it.
-    pub fn len(&self) -> usize {
-        match self {
-            Message::Block(block) => block.len(),
-            Message::List(list) => list.len(),
-        }
-    }
-
-    /// Whether there is nothing to send.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 /// What frames an answer beside its own content.
 #[derive(Clone, Copy)]

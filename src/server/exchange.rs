@@ -15,6 +15,7 @@ use crate::http::uri::path::{self, Decoded};
 use crate::http::uri::query::QueryEncoder;
 use crate::http::{HeaderId, Method, Version};
 use crate::json::merge::Renderer;
+use crate::json::tree::Tree;
 use crate::net::Block;
 use crate::net::clock::{self, Tick};
 use crate::plan::policy::{Answer, Edits, End, Needs, RequestCx, ResponseCx};
@@ -23,7 +24,8 @@ use crate::plan::{Builtin, Endpoint, EndpointId, Output, Plan, Route};
 use crate::proxy::outcome::{Label, Outcome};
 use crate::proxy::render::{Frame, Message, Plain, Writer};
 use crate::proxy::{
-    Composed, CorePlan, Failure, Ran, Request, RequestBody, Scene, Streamed, compose, total,
+    Composed, CorePlan, Failure, Ran, Request, RequestBody, Scene, Stopped, Streamed, compose,
+    total,
 };
 use crate::upstream::BodyError;
 
@@ -137,13 +139,16 @@ impl Exchange {
     /// Answers the request whose head stands in `self.head`.
     pub async fn answer(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
         let plan = &setting.plan.plan;
+        if !self.decode_path(setting) {
+            return self.refuse(setting, 400, Label::BadRequest, b"");
+        }
         self.find_client_ip(setting);
         let service_chain = &plan.service_chain;
         if service_chain.is_empty() {
             return self.route(setting, content).await;
         }
         let mut ran = Ran::none(service_chain, &setting.plan.locals);
-        let answer = {
+        let stopped = {
             let Exchange { head, path, client_ip: _, edits, .. } = self;
             let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
                 step(&mut RequestCx {
@@ -160,59 +165,104 @@ impl Exchange {
                     locals: &mut setting.plan.locals.borrow_mut(),
                 });
             };
-            ran.requests(&mut with).await
+            ran.requests(setting.started + plan.timeout, &mut with).await
         };
-        let answered = match answer {
-            Some(answer) => self.policy_answer(setting, &answer, unrouted_entry(plan)),
-            None => self.route(setting, content).await,
+        let answered = match stopped {
+            Err(stopped) => self.stopped(setting, stopped, unrouted_entry(plan)),
+            Ok(()) => self.route(setting, content).await,
         };
-        self.end_stage(setting, ran, answered)
+        self.end_stage(setting, ran, answered, Needs::HEAD)
     }
 
-    /// The response side of a stage, for policies that see the final status.
+    /// The answer where a policy went no further.
+    fn stopped(&mut self, setting: &Setting<'_>, stopped: Stopped, entry: u32) -> Answered {
+        match stopped {
+            Stopped::Answered(answer) => self.policy_answer(setting, &answer, entry),
+            Stopped::Late => {
+                let failure = Failure::deadline();
+                let plan = &setting.plan.plan;
+                let Outcome { label, .. } = failure.outcome();
+                let status = failure.outcome().status(plan.uses_rfc_statuses);
+                self.errors.extend_from_slice(failure.text.as_bytes());
+                let tells = plan.returns_error_text;
+                let block = self.writer(setting).failed(&[failure], status, tells);
+                let reply = Reply::Whole(Message::Block(block));
+                Answered { reply, status, label, entry, is_logged: true, keeps_alive: true }
+            }
+        }
+    }
+
+    /// The response side of a stage, for policies that see the final answer.
     fn end_stage(
         &mut self,
         setting: &Setting<'_>,
         mut ran: Ran<'_>,
-        answered: Answered,
+        mut answered: Answered,
+        needs: Needs,
     ) -> Answered {
-        let own = ran.responses(&mut |step| {
-            step(&mut ResponseCx {
-                status: answered.status,
-                is_complete: answered.label == Label::Ok,
-                body: None,
-                tree: None,
-                backend: None,
-                edits: &mut self.edits,
-                locals: &mut setting.plan.locals.borrow_mut(),
-            });
-        });
-        let is_failure = answered.status >= 500;
-        let answered = match own {
-            Some(answer) => self.policy_answer(setting, &answer, answered.entry),
-            None => answered,
-        };
-        ran.finish(if is_failure { End::Failed } else { End::Done });
+        if !ran.is_empty() {
+            let known = self.edits.to_client.len();
+            let own = {
+                let content = match &answered.reply {
+                    Reply::Whole(message) if needs.contains(Needs::RESPONSE_BODY) => {
+                        Some(message.content())
+                    }
+                    _ => None,
+                };
+                let content = content.as_deref();
+                let mut tree = Tree::new();
+                let has_tree = needs.contains(Needs::RESPONSE_TREE)
+                    && content.is_some_and(|content| tree.parse_shallow(content));
+                ran.responses(&mut |step| {
+                    step(&mut ResponseCx {
+                        status: answered.status,
+                        is_complete: answered.label == Label::Ok,
+                        body: content,
+                        tree: content.filter(|_| has_tree).and_then(|body| tree.root(body)),
+                        backend: None,
+                        edits: &mut self.edits,
+                        locals: &mut setting.plan.locals.borrow_mut(),
+                    });
+                })
+            };
+            let late = self.edits.to_client.get(known..).unwrap_or_default();
+            match (own, &mut answered.reply) {
+                (Some(answer), reply) => {
+                    if let Reply::Stream(stream) = reply {
+                        // They went with the stream that is not sent.
+                        self.edits.to_client.splice(..0, stream.edits.to_client.drain(..));
+                    }
+                    let keeps_alive = answered.keeps_alive;
+                    let own = self.policy_answer(setting, &answer, answered.entry);
+                    answered = Answered { keeps_alive, ..own };
+                }
+                (None, _) if late.is_empty() => {}
+                (None, Reply::Whole(message)) => message.add_fields(late),
+                (None, Reply::Stream(stream)) => {
+                    stream.edits.to_client.extend(self.edits.to_client.drain(known..));
+                }
+            }
+        }
+        ran.finish(if answered.status >= 500 { End::Failed } else { End::Done });
         answered
     }
 
-    async fn route(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
-        let plan: &Plan = &setting.plan.plan;
+    /// Leaves the decoded path in `self.path`; `false` where it has none.
+    fn decode_path(&mut self, setting: &Setting<'_>) -> bool {
         let raw = self.head.target.path(setting.bytes);
         let mut scratch = std::mem::take(&mut self.path);
-        let decoded = match path::decode(raw, &mut scratch) {
-            Ok(Decoded { has_nul: false, path, .. }) => Some(path.len()),
-            Ok(_) | Err(_) => None,
-        };
+        let is_good = matches!(path::decode(raw, &mut scratch), Ok(Decoded { has_nul: false, .. }));
         // Without an escape the path is not copied into the scratch memory.
         if memchr::memchr(b'%', raw).is_none() {
             scratch.clear();
             scratch.extend_from_slice(raw);
         }
         self.path = scratch;
-        if decoded.is_none() {
-            return self.refuse(setting, 400, Label::BadRequest, b"");
-        }
+        is_good
+    }
+
+    async fn route(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
+        let plan: &Plan = &setting.plan.plan;
         let query = self.head.target.query(setting.bytes);
         if !query.is_empty() && has_too_many(query, plan.limits.query_params as usize) {
             return self.refuse(setting, 400, Label::TooManyParameters, b"");
@@ -238,18 +288,34 @@ impl Exchange {
                     body: b"",
                 };
                 let entry = builtin_entry(plan);
-                self.plain(setting, &plain, Label::Builtin, entry)
+                let mut ran = self.engine_chain(setting);
+                let answered = match self.engine(setting, &mut ran, None).await {
+                    Err(stopped) => self.stopped(setting, stopped, entry),
+                    Ok(()) => self.plain(setting, &plain, Label::Builtin, entry),
+                };
+                self.end_stage(setting, ran, answered, Needs::HEAD)
             }
             Routed::Found { route } => match plan.routes.get(route as usize) {
-                Some(Route::Endpoint(id)) => self.endpoint(setting, content, *id).await,
+                Some(Route::Endpoint(id)) => match plan.endpoint(*id) {
+                    Some(endpoint) => {
+                        let mut ran = self.engine_chain(setting);
+                        let answered = match self.engine(setting, &mut ran, Some(endpoint)).await {
+                            Err(stopped) => self.stopped(setting, stopped, id.0),
+                            Ok(()) => self.endpoint(setting, content, endpoint, *id).await,
+                        };
+                        self.end_stage(setting, ran, answered, Needs::HEAD)
+                    }
+                    None => self.unrouted(setting, 404, b"").await,
+                },
                 Some(Route::Builtin(Builtin::Health)) => self.health(setting),
                 Some(Route::Builtin(builtin)) => {
                     let builtin = *builtin;
-                    let answer = self.engine(setting, "").await;
-                    match answer {
-                        Some(answer) => self.policy_answer(setting, &answer, builtin_entry(plan)),
-                        None => self.builtin(setting, content, builtin).await,
-                    }
+                    let mut ran = self.engine_chain(setting);
+                    let answered = match self.engine(setting, &mut ran, None).await {
+                        Err(stopped) => self.stopped(setting, stopped, builtin_entry(plan)),
+                        Ok(()) => self.builtin(setting, content, builtin).await,
+                    };
+                    self.end_stage(setting, ran, answered, Needs::HEAD)
                 }
                 // The router gives back only numbers that the plan put in.
                 None => self.unrouted(setting, 404, b"").await,
@@ -264,13 +330,18 @@ impl Exchange {
         }
     }
 
+    fn engine_chain<'a>(&self, setting: &Setting<'a>) -> Ran<'a> {
+        Ran::none(&setting.plan.plan.engine_chain, &setting.plan.locals)
+    }
+
     /// Policies of the stage `Engine`, which run on matched routes, on 404 and on 405.
-    async fn engine(&mut self, setting: &Setting<'_>, route: &str) -> Option<Answer> {
-        let chain = &setting.plan.plan.engine_chain;
-        if chain.is_empty() {
-            return None;
-        }
-        let mut ran = Ran::none(chain, &setting.plan.locals);
+    async fn engine(
+        &mut self,
+        setting: &Setting<'_>,
+        ran: &mut Ran<'_>,
+        endpoint: Option<&Endpoint>,
+    ) -> Result<(), Stopped> {
+        let timeout = endpoint.map_or(setting.plan.plan.timeout, |endpoint| endpoint.timeout);
         let Exchange { head, path, params, edits, .. } = self;
         let (params, path): (&Params, &[u8]) = (params, path);
         let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
@@ -279,33 +350,32 @@ impl Exchange {
                 head,
                 path,
                 query: head.target.query(setting.bytes),
-                params: &|at| (at < params.spans().len()).then(|| ("", params.value(at, path))),
+                params: &|at| {
+                    let name = match endpoint {
+                        Some(endpoint) => &**endpoint.params.get(at)?,
+                        None => "",
+                    };
+                    (at < params.spans().len()).then(|| (name, params.value(at, path)))
+                },
                 body: None,
                 peer: setting.peer,
-                route,
+                route: endpoint.map_or("", |endpoint| &endpoint.path),
                 backend: None,
                 edits,
                 locals: &mut setting.plan.locals.borrow_mut(),
             });
         };
-        let answer = ran.requests(&mut with).await;
-        ran.finish(if answer.is_some() { End::Failed } else { End::Done });
-        answer
+        ran.requests(setting.started + timeout, &mut with).await
     }
 
     async fn endpoint(
         &mut self,
         setting: &Setting<'_>,
         content: &mut Content<'_>,
+        endpoint: &Endpoint,
         id: EndpointId,
     ) -> Answered {
         let plan = &setting.plan.plan;
-        let Some(endpoint) = plan.endpoint(id) else {
-            return self.unrouted(setting, 404, b"").await;
-        };
-        if let Some(answer) = self.engine(setting, &endpoint.path).await {
-            return self.policy_answer(setting, &answer, id.0);
-        }
         // A body that has to be held is read before the policies that look at it.
         let mut held = None;
         if endpoint.holds_body && !content.is_ended() {
@@ -321,7 +391,7 @@ impl Exchange {
         }
         let mut handler = Ran::none(&endpoint.handler, &setting.plan.locals);
         let mut pipe = Ran::none(&endpoint.pipe, &setting.plan.locals);
-        let mut answer = None;
+        let mut stopped = Ok(());
         for ran in [&mut handler, &mut pipe] {
             let Exchange { head, path, params, edits, .. } = self;
             let (params, path): (&Params, &[u8]) = (params, path);
@@ -343,16 +413,19 @@ impl Exchange {
                     locals: &mut setting.plan.locals.borrow_mut(),
                 });
             };
-            answer = ran.requests(&mut with).await;
-            if answer.is_some() {
+            stopped = ran.requests(setting.started + endpoint.timeout, &mut with).await;
+            if stopped.is_err() {
                 break;
             }
         }
-        let answered = match answer {
-            Some(answer) => self.policy_answer(setting, &answer, id.0),
-            None => self.compose_with_pipe(setting, content, endpoint, id, held, &mut pipe).await,
+        let answered = match stopped {
+            Ok(()) => self.compose_with_pipe(setting, content, endpoint, id, held, pipe).await,
+            Err(stopped) => {
+                let answered = self.stopped(setting, stopped, id.0);
+                self.end_stage(setting, pipe, answered, Needs::HEAD)
+            }
         };
-        self.end_stage(setting, handler, answered)
+        self.end_stage(setting, handler, answered, endpoint.needs)
     }
 
     async fn compose(
@@ -375,12 +448,12 @@ impl Exchange {
         endpoint: &Endpoint,
         id: EndpointId,
         held: Option<Block>,
-        pipe: &mut Ran<'_>,
+        mut pipe: Ran<'_>,
     ) -> Answered {
         let composed = self.call(setting, content, endpoint, held.as_ref()).await;
         let needs_body = endpoint.needs.contains(Needs::RESPONSE_BODY);
         let mut body = Vec::new();
-        let mut tree = crate::json::tree::Tree::new();
+        let mut tree = Tree::new();
         let (mut status, mut is_complete, mut has_tree) = (200, false, false);
         match &composed {
             Composed::Data { parts, is_complete: complete, .. } => {
@@ -390,7 +463,7 @@ impl Exchange {
                         parts.as_slice().iter().map(|d| (&*d.part, d.content())).collect();
                     self.renderer.render(&slices, options, &mut body);
                     has_tree =
-                        endpoint.needs.contains(Needs::RESPONSE_TREE) && tree.parse(&body).is_ok();
+                        endpoint.needs.contains(Needs::RESPONSE_TREE) && tree.parse_shallow(&body);
                 }
             }
             Composed::Stream(streamed) => status = streamed.response.status(),
@@ -409,10 +482,11 @@ impl Exchange {
                 locals: &mut setting.plan.locals.borrow_mut(),
             });
         });
-        pipe.finish(match &composed {
-            Composed::Failed(_) => End::Failed,
-            _ => End::Done,
-        });
+        let is_failed = match &own {
+            Some(answer) => answer.status >= 500,
+            None => matches!(composed, Composed::Failed(_)),
+        };
+        pipe.finish(if is_failed { End::Failed } else { End::Done });
         match own {
             Some(answer) => self.policy_answer(setting, &answer, id.0),
             None => self.render(setting, endpoint, id, composed),
@@ -451,14 +525,19 @@ impl Exchange {
                 RequestBody::Streamed { source: content, length }
             }
         };
+        let to_client = RefCell::default();
         let scene = Scene {
             core: &setting.worker.core,
             plan: setting.plan,
             endpoint,
             request: &request,
             dropped_as: &Cell::new(Label::Cancelled),
+            deadline: setting.started + endpoint.timeout,
+            to_client: &to_client,
         };
-        compose(scene, body, setting.started).await
+        let composed = compose(scene, body, setting.started).await;
+        self.edits.to_client.append(&mut to_client.into_inner());
+        composed
     }
 
     fn render(
@@ -574,8 +653,10 @@ impl Exchange {
     async fn unrouted(&mut self, setting: &Setting<'_>, status: u16, lines: &[u8]) -> Answered {
         let plan = &setting.plan.plan;
         let entry = unrouted_entry(plan);
-        if let Some(answer) = self.engine(setting, "").await {
-            return self.policy_answer(setting, &answer, entry);
+        let mut ran = self.engine_chain(setting);
+        if let Err(stopped) = self.engine(setting, &mut ran, None).await {
+            let answered = self.stopped(setting, stopped, entry);
+            return self.end_stage(setting, ran, answered, Needs::HEAD);
         }
         let (label, own, text) = match status {
             405 => {
@@ -588,7 +669,8 @@ impl Exchange {
             None => (b"text/plain", text),
         };
         let plain = Plain { status, banner: Some(&plan.banner), content_type, lines, body };
-        self.plain(setting, &plain, label, entry)
+        let answered = self.plain(setting, &plain, label, entry);
+        self.end_stage(setting, ran, answered, Needs::HEAD)
     }
 
     fn redirect(&mut self, setting: &Setting<'_>, status: u16, location: &[u8]) -> Answered {

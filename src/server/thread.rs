@@ -19,7 +19,6 @@ use crate::net::listener::{BoundListener, Listener, PeerAddr, is_out_of_fds};
 use crate::net::wake::Mailbox;
 use crate::net::worker::Core as CpuCore;
 use crate::net::{Stream, budget, timer};
-use crate::plan::policy::Locals;
 use crate::proxy::{Core, CorePlan};
 use crate::telemetry::names::{Count, Level};
 use crate::telemetry::registry::Registry;
@@ -102,8 +101,7 @@ async fn serve(start: Start) {
     let cells = registry.worker(&kind.to_string());
     let layout = Arc::new(layout(&prepared.plan));
     let plan_cells = registry.plan(&layout);
-    let locals = Locals::new(prepared.plan.slots.len());
-    let plan = CorePlan::new(prepared.plan.clone(), plan_cells, locals, index as u64 + 1);
+    let plan = CorePlan::new(prepared.plan.clone(), plan_cells, Rc::default(), index as u64 + 1);
     let core = Core {
         upstream: Upstream::new(prepared.transport.clone(), prepared.tls.clone(), names),
         date: RefCell::new(DateCache::new()),

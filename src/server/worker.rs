@@ -10,7 +10,6 @@ use std::task::{Context, Poll, Waker};
 use super::exchange::Exchange;
 use crate::net::clock::Tick;
 use crate::plan::Plan;
-use crate::plan::policy::Locals;
 use crate::proxy::{Core, CorePlan};
 use crate::telemetry::cells::{BackendLabels, EndpointLabels, Layout, PlanCells};
 use crate::telemetry::writer::Lane;
@@ -134,11 +133,11 @@ impl Worker {
     }
 
     /// Puts another plan in force. Policies' state carries over by name; exchanges in flight keep
-    /// the old plan until their answers are written.
+    /// the old plan until their answers are written, with the same state.
     pub fn swap(&self, plan: Arc<Plan>, cells: PlanCells) {
         let old = self.plan();
-        let locals = std::mem::take(&mut *old.locals.borrow_mut());
-        let locals = Locals::carried_over(locals, &old.plan.slots, &plan.slots);
+        let locals = old.locals.clone();
+        locals.borrow_mut().keep_same(&old.plan.slots, &plan.slots);
         let next = CorePlan::new(plan, cells, locals, self.index as u64 + 1);
         *self.plan.borrow_mut() = Rc::new(next);
     }
