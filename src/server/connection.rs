@@ -348,7 +348,12 @@ impl One<'_> {
             started: self.started,
             asked: frame_of(head, closes),
         };
-        let answered = match self.watched(exchange.answer(&setting, &mut content)).await {
+        let answered = {
+            // Pinned here once: handed over by value it would be in this future twice.
+            let mut answering = pin!(exchange.answer(&setting, &mut content));
+            self.watched(answering.as_mut()).await
+        };
+        let answered = match answered {
             Some(answered) => answered,
             None => {
                 self.worker.core.cells.count(Count::ClientAborts, 1);
@@ -367,16 +372,18 @@ impl One<'_> {
                 self.worker.core.cells.count(Count::ClientSent, message.len() as u64);
                 write.message(content.sender(), message).await
             }
-            Reply::Stream(stream) => {
+            Reply::Stream => {
+                let streamed = exchange.take_streamed().expect("such a reply left its stream");
                 let stream_setting = stream_reply::Setting {
                     core: &self.worker.core,
                     plan,
+                    edits: exchange.edits(),
                     frame: setting.frame(),
                     write,
                     idle: plan.behaviour.stream_idle,
                     slot: self.slot,
                 };
-                stream_reply::send(stream_setting, *stream, content.sender()).await
+                stream_reply::send(stream_setting, streamed, content.sender()).await
             }
         };
         let took = clock::now().since(self.started);
@@ -419,8 +426,7 @@ impl One<'_> {
 
     /// Runs the exchange while watching the client: a reset gives it up at once, a FIN after the
     /// grace (design: differences, row 9).
-    async fn watched<T>(&self, answering: impl Future<Output = T>) -> Option<T> {
-        let mut answering = pin!(answering);
+    async fn watched<T>(&self, mut answering: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         let mut closed = pin!(self.slot.wait_closed());
         let mut grace: Option<Deadline> = None;
         poll_fn(|cx| {

@@ -40,6 +40,9 @@ pub struct Exchange {
     client_ip: String,
     edits: Edits,
     renderer: Renderer,
+    /// The answer to be streamed. Here, and not in [`Reply`]: each future on the way of a reply
+    /// would be larger by all of it.
+    streamed: Option<Streamed>,
     /// Texts of failures for the access log, joined by NUL.
     errors: Vec<u8>,
 }
@@ -52,6 +55,7 @@ impl Exchange {
         self.client_ip.clear();
         self.edits.clear();
         self.errors.clear();
+        self.streamed = None;
     }
 
     /// The client's address as text.
@@ -64,6 +68,16 @@ impl Exchange {
         &self.errors
     }
 
+    /// The answer to be streamed, where the reply says so.
+    pub fn take_streamed(&mut self) -> Option<Streamed> {
+        self.streamed.take()
+    }
+
+    /// What policies add to the answer's head.
+    pub fn edits(&self) -> &Edits {
+        &self.edits
+    }
+
     /// The decoded path.
     pub fn path(&self) -> &[u8] {
         &self.path
@@ -74,16 +88,9 @@ impl Exchange {
 pub enum Reply {
     /// All of it is here.
     Whole(Message),
-    /// Head and content of a `no-op` answer, to be streamed.
-    Stream(Box<StreamReply>),
-}
-
-/// A streamed reply.
-pub struct StreamReply {
-    /// The backend's response.
-    pub streamed: Streamed,
-    /// What policies add to its head.
-    pub edits: Edits,
+    /// A `no-op` answer is to be streamed: [`Exchange::take_streamed`] has it, and
+    /// [`Exchange::edits`] go into its head.
+    Stream,
 }
 
 /// A reply with what metrics and logs say of it.
@@ -564,8 +571,8 @@ impl Exchange {
             }
             (Composed::Stream(streamed), _) => {
                 let status = streamed.response.status();
-                let edits = std::mem::take(&mut self.edits);
-                (Reply::Stream(Box::new(StreamReply { streamed, edits })), status, Label::Ok)
+                self.streamed = Some(streamed);
+                (Reply::Stream, status, Label::Ok)
             }
             // Only `no-op` has no rendering, and it never has data.
             (Composed::Data { .. }, Output::NoOp) => {
