@@ -112,7 +112,7 @@ mod tests {
 
     fn code(arguments: &[&str]) -> String {
         let arguments = std::iter::once("ringway").chain(arguments.iter().copied());
-        format!("{:?}", run(arguments.map(OsString::from)))
+        format!("{:?}", dispatch(arguments.map(OsString::from)))
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn defaults() {
     assert_eq!(service.limits, Limits::default());
     assert_eq!(service.behaviour, Behaviour::of(Profile::Krakend));
     assert_eq!(service.router, Router::new(true));
-    assert_eq!(service.logging, Logging { level: LogLevel::Debug, stdout: true });
+    assert_eq!(service.logging, Logging { level: LogLevel::Debug, stdout: true, has_block: false });
     let endpoint = &service.endpoints[0];
     assert_eq!((endpoint.method, endpoint.timeout), (Method::Get, Duration::from_secs(2)));
     assert_eq!((endpoint.concurrent_calls, endpoint.cache_ttl), (1, Duration::ZERO));
@@ -135,7 +135,7 @@ fn every_block_that_acts() {
     assert_eq!(service.router.remote_ip_headers, ["X-Real-Ip"]);
     assert_eq!(service.router.trusted_proxies[0].prefix, 8);
     assert!(service.router.return_error_msg);
-    assert_eq!(service.logging, Logging { level: LogLevel::Info, stdout: true });
+    assert_eq!(service.logging, Logging { level: LogLevel::Info, stdout: true, has_block: true });
     assert_eq!(service.ringway.workers, Some(2));
     assert_eq!(service.ringway.memory_bytes, Some(512 << 20));
     assert_eq!(service.behaviour.half_close_grace, HalfCloseGrace::Always);

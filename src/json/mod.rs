@@ -24,6 +24,7 @@ mod diagnose;
 mod keys;
 mod nest;
 mod repair;
+mod special;
 mod splice;
 mod walk;
 

@@ -225,7 +225,6 @@ impl Part {
     /// (docs/reference/lura-core.md 4.4). `body` is text, up to 256 MiB.
     pub fn set_error_details(&mut self, name: &str, status: u16, body: &[u8], encoding: &[u8]) {
         self.clear();
-        // The name is written twice at most, so a copy on the heap is not needed for the prefix.
         let key = self.scratch.len();
         text::quote(name.as_bytes(), Escape::Plain, &mut self.scratch);
         self.scratch.splice(key + 1..key + 1, *b"error_");

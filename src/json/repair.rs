@@ -3,7 +3,7 @@
 //! Go replaces each byte that begins no valid sequence (not each maximal run, as Rust's lossy
 //! conversion does) and each lone surrogate escape: docs/reference/lura-core.md 4.5.
 
-use super::scan::{hex4, low_surrogate};
+use super::special::{hex4, low_surrogate};
 
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 

@@ -10,6 +10,7 @@
 use super::diagnose;
 use super::error::{JsonError, Kind, Shape};
 use super::nest::Nest;
+use super::special::{special_string, word_at};
 
 /// Arrays and objects inside each other, as in Go's encoding/json.
 pub const DEPTH_MAX: usize = 10_000;
@@ -367,73 +368,6 @@ fn digits(body: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// A string that is not plain ASCII.
-struct Special {
-    /// One past its closing quote.
-    end: usize,
-    escaped: bool,
-    bad_text: bool,
-}
-
-/// The rest of a string from its first byte that is no plain ASCII on.
-#[inline(never)]
-fn special_string(body: &[u8], from: usize) -> Option<Special> {
-    let mut at = from;
-    let mut seen = 0;
-    let mut special = Special { end: 0, escaped: false, bad_text: false };
-    loop {
-        while let Some(word) = word_at(body, at) {
-            seen |= word;
-            let clean = clean_bytes(word);
-            at += clean;
-            if clean < 8 {
-                break;
-            }
-        }
-        let byte = *body.get(at)?;
-        match byte {
-            b'"' => break,
-            b'\\' => {
-                let (after, is_lone) = escape(body, at)?;
-                special.escaped = true;
-                special.bad_text |= is_lone;
-                at = after;
-            }
-            0..=0x1f => return None,
-            _ => {
-                seen |= u64::from(byte);
-                at += 1;
-            }
-        }
-    }
-    // Escapes are ASCII, so the whole rest is checked at once.
-    if seen & HIGH != 0 {
-        special.bad_text |= std::str::from_utf8(body.get(from..at)?).is_err();
-    }
-    special.end = at + 1;
-    Some(special)
-}
-
-/// An escape whose backslash stands at `at`: one past it (past both halves of a pair), and is it a
-/// lone surrogate?
-#[inline(always)]
-fn escape(body: &[u8], at: usize) -> Option<(usize, bool)> {
-    match peek(body, at + 1) {
-        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some((at + 2, false)),
-        b'u' => {
-            let unit = hex4(body, at + 2)?;
-            if unit & 0xf800 != 0xd800 {
-                Some((at + 6, false))
-            } else if unit < 0xdc00 && low_surrogate(body, at + 6).is_some() {
-                Some((at + 12, false))
-            } else {
-                Some((at + 6, true))
-            }
-        }
-        _ => None,
-    }
-}
-
 /// The stops of the end of the body, filled up with NULs, which are stops too.
 #[inline(never)]
 fn last_stops(body: &[u8], block_at: usize) -> u64 {
@@ -445,41 +379,6 @@ fn last_stops(body: &[u8], block_at: usize) -> u64 {
     stops(&block)
 }
 
-/// Four hexadecimal digits at `at`.
-pub(super) fn hex4(body: &[u8], at: usize) -> Option<u32> {
-    body.get(at..at + 4)?
-        .iter()
-        .try_fold(0, |value, byte| Some(value << 4 | char::from(*byte).to_digit(16)?))
-}
-
-/// The second half of a surrogate pair: `\u` and DC00 to DFFF at `at`.
-pub(super) fn low_surrogate(body: &[u8], at: usize) -> Option<u32> {
-    if body.get(at..at + 2)? != b"\\u" {
-        return None;
-    }
-    hex4(body, at + 2).filter(|unit| unit & 0xfc00 == 0xdc00)
-}
-
-#[inline(always)]
-fn word_at(body: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*body.get(at..)?.first_chunk()?))
-}
-
-/// How many bytes at the start of a word are neither quote, backslash nor control; 8 when all
-/// are. A borrow can mark a byte wrongly only above one that is marked rightly, and only the
-/// lowest mark is read.
-#[inline(always)]
-fn clean_bytes(word: u64) -> usize {
-    let below = |x: u64, limit: u64| x.wrapping_sub(ONES * limit) & !x;
-    let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
-    let escapes = below(word ^ (ONES * u64::from(b'\\')), 1);
-    let stops = (quotes | escapes | below(word, 0x20)) & HIGH;
-    (stops.trailing_zeros() / 8) as usize
-}
-
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
-
 /// Bytes that are looked at together.
 const BLOCK: usize = 64;
 
@@ -489,7 +388,7 @@ const BLOCK: usize = 64;
 #[allow(unsafe_code)]
 fn stops(block: &[u8; BLOCK]) -> u64 {
     // SAFETY: SSE2 is part of the x86-64 baseline, so every CPU that runs this code has it; the
-    // function itself is safe code. Test: `blocks_agree_with_words`. Gain: `benches/json.rs`.
+    // function itself is safe code. Test: `blocks_agree_with_words`. Gain: docs/design/json.md.
     unsafe { stops_sse2(block) }
 }
 
@@ -526,6 +425,7 @@ fn stops(block: &[u8; BLOCK]) -> u64 {
 #[cfg(any(test, not(target_arch = "x86_64")))]
 #[inline(always)]
 fn stops_words(block: &[u8; BLOCK]) -> u64 {
+    use super::special::{HIGH, ONES};
     const LOW: u64 = !HIGH;
     let not_zero = |x: u64| ((x & LOW) + LOW) | x;
     let (words, _) = block.as_chunks::<8>();
@@ -544,7 +444,7 @@ fn stops_words(block: &[u8; BLOCK]) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{BLOCK, clean_bytes, stops, stops_words};
+    use super::{BLOCK, stops, stops_words};
 
     fn is_stop(byte: u8) -> bool {
         matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x80..)
@@ -562,10 +462,6 @@ mod tests {
             let model = block.iter().rev().fold(0, |all, byte| all << 1 | u64::from(is_stop(*byte)));
             prop_assert_eq!(stops(&block), model);
             prop_assert_eq!(stops_words(&block), model);
-            let (word, _) = block.split_first_chunk::<8>().expect("longer than a word");
-            let ends = |byte: &u8| is_stop(*byte) && *byte < 0x80;
-            let first = word.iter().position(ends).unwrap_or(8);
-            prop_assert_eq!(clean_bytes(u64::from_le_bytes(*word)), first);
         }
     }
 }

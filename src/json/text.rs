@@ -1,6 +1,6 @@
 //! Strings of JSON: writing them as Go's encoder does, and reading what they stand for.
 
-use super::scan::{hex4, low_surrogate};
+use super::special::{hex4, low_surrogate};
 
 /// Which characters beside the necessary ones are escaped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

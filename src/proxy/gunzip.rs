@@ -256,7 +256,7 @@ mod tests {
         for (case, coded) in [
             ("not gzip", &b"plain text that is none"[..]),
             ("bad checksum", &bad_crc),
-            ("junk after the end", &[&good[..], b"junk"].concat()),
+            ("junk after the end", &[&good[..], b"junk, long enough"].concat()),
         ] {
             assert_eq!(decode(coded, 5, BOUNDS), Err(CallError::BadGzip), "{case}");
         }

@@ -6,7 +6,7 @@ use super::compose::Parts;
 use super::core::Core;
 use super::data::Data;
 use super::failure::Failure;
-use crate::http::h1::{Fields, ResponseHead, encode};
+use crate::http::h1::{BodyKind, Fields, ResponseHead, encode};
 use crate::http::{HeaderId, Version, hop};
 use crate::json::merge::{RANGE_MIN, RenderOptions, Renderer, Sink};
 use crate::json::part::Part;
@@ -363,7 +363,11 @@ pub fn stream_head(
         date(core, out);
     }
     let has_no_content = matches!(head.status, 204 | 304) || frame.is_head;
-    let known = head.content_length.filter(|_| !inflates);
+    // A backend that was asked with HEAD announces what it does not send.
+    let known = match head.body {
+        BodyKind::None | BodyKind::Length(0) if !frame.is_head => Some(0),
+        _ => head.content_length.filter(|_| !inflates),
+    };
     let framing = match (has_no_content, known) {
         (true, length) => {
             if let Some(length) = length.filter(|_| head.status != 204) {

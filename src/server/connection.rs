@@ -13,7 +13,7 @@ use super::stream_reply;
 use super::worker::{Worker, unrouted_entry};
 use crate::config::model::HalfCloseGrace;
 use crate::http::Version;
-use crate::http::h1::{HeadError, Progress, encode, parse_request};
+use crate::http::h1::{HeadError, Progress, parse_request};
 use crate::net::clock::{self, Tick};
 use crate::net::listener::PeerAddr;
 use crate::net::placed::place;
@@ -315,23 +315,15 @@ impl One<'_> {
         let expects_continue = head.expect_continue;
         let closes = self.is_last || !head.keep_alive;
         let total = plan.server.read_timeout.map(|time| self.started + time);
-        let mut content = Content::new(kind, input, at, self.slot, limits, total);
-        if expects_continue && content_is_missing(kind, input.len() - at) {
-            // RFC 9110 section 10.1.1: the client waits for this before it sends its content.
-            let mut block = Block::small();
-            block.extend_from_slice(encode::CONTINUE);
-            if send.send(block).await.0.is_err() {
-                return After::Close(CloseReason::ClientAbort);
-            }
-        }
-        let frame = frame_of(head, closes);
+        let mut content =
+            Content::new(kind, input, at, self.slot, limits, total, send, expects_continue);
         let setting = Setting {
             worker: self.worker,
             plan: self.plan,
             bytes: input,
             peer: self.peer.ip(),
             started: self.started,
-            frame,
+            asked: frame_of(head, closes),
         };
         let answered = match self.watched(exchange.answer(&setting, &mut content)).await {
             Some(answered) => answered,
@@ -350,18 +342,18 @@ impl One<'_> {
         let sent = match reply {
             Reply::Whole(message) => {
                 self.worker.core.cells.count(Count::ClientSent, message.len() as u64);
-                write.message(send, message).await
+                write.message(content.sender(), message).await
             }
             Reply::Stream(stream) => {
-                let setting = stream_reply::Setting {
+                let stream_setting = stream_reply::Setting {
                     core: &self.worker.core,
                     plan,
-                    frame,
+                    frame: setting.frame(),
                     write,
                     idle: plan.behaviour.stream_idle,
                     slot: self.slot,
                 };
-                stream_reply::send(setting, *stream, send).await
+                stream_reply::send(stream_setting, *stream, content.sender()).await
             }
         };
         let took = clock::now().since(self.started);
@@ -370,7 +362,7 @@ impl One<'_> {
             self.log(exchange, input, status, took);
         }
         match sent {
-            Ok(Sent::KeepAlive) if keeps_alive && !closes => {}
+            Ok(Sent::KeepAlive) if keeps_alive && !setting.frame().closes => {}
             Ok(_) => return After::Close(self.last_reason()),
             Err(reason) => return After::Close(reason),
         }
@@ -430,16 +422,6 @@ impl One<'_> {
             }
         })
         .await
-    }
-}
-
-/// Whether content was announced that did not come with the head.
-fn content_is_missing(kind: crate::http::h1::BodyKind, came: usize) -> bool {
-    use crate::http::h1::BodyKind;
-    match kind {
-        BodyKind::None | BodyKind::UntilClose => false,
-        BodyKind::Length(length) => (came as u64) < length,
-        BodyKind::Chunked => came == 0,
     }
 }
 

@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::config::model::Limits;
-use crate::http::h1::{BodyKind, Decoder, InPlace};
+use crate::http::h1::{BodyKind, Decoder, InPlace, encode};
 use crate::net::clock::{self, Tick};
 use crate::net::pump::Slot;
-use crate::net::{Block, timer};
+use crate::net::{Block, SendHalf, timer};
 use crate::upstream::{BodyError, BodySource};
 
 /// The minimum rate is an average over this long.
@@ -24,6 +24,10 @@ pub struct Content<'a> {
     framing: Framing,
     pace: Pace,
     received: u64,
+    /// The other direction, for `100 Continue` and for the answer.
+    send: &'a mut SendHalf,
+    /// The client waits for `100 Continue`, which is sent once somebody wants the content.
+    waits: bool,
 }
 
 enum Framing {
@@ -53,6 +57,8 @@ impl<'a> Content<'a> {
         slot: &'a Slot,
         limits: &Limits,
         total: Option<Tick>,
+        send: &'a mut SendHalf,
+        waits: bool,
     ) -> Content<'a> {
         let framing = match kind {
             BodyKind::None | BodyKind::Length(0) | BodyKind::UntilClose => Framing::Ended,
@@ -73,6 +79,24 @@ impl<'a> Content<'a> {
                 total,
             },
             received: 0,
+            send,
+            waits,
+        }
+    }
+
+    /// Tells a client that waits for it to send its content (RFC 9110 section 10.1.1). Whether it
+    /// is still there shows when the content is read.
+    pub async fn welcome(&mut self) {
+        let came = self.input.len() - self.at.min(self.input.len());
+        let is_missing = match &self.framing {
+            Framing::Ended | Framing::Failed(_) => false,
+            Framing::Length(left) => (came as u64) < *left,
+            Framing::Chunked(_) => came == 0,
+        };
+        if std::mem::take(&mut self.waits) && is_missing {
+            let mut block = Block::small();
+            block.extend_from_slice(encode::CONTINUE);
+            let _ = self.send.send(block).await;
         }
     }
 
@@ -84,6 +108,11 @@ impl<'a> Content<'a> {
     /// Bytes of the head's block that belong to this request.
     pub fn consumed(&self) -> usize {
         self.at
+    }
+
+    /// The other direction, for the answer.
+    pub fn sender(&mut self) -> &mut SendHalf {
+        self.send
     }
 
     /// Collects it all, at most `max` bytes.

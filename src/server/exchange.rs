@@ -112,8 +112,15 @@ pub struct Setting<'a> {
     pub peer: Option<IpAddr>,
     /// When the head was complete.
     pub started: Tick,
-    /// How the answer is framed.
-    pub frame: Frame,
+    /// How the answer is framed, as far as the request and its connection say.
+    pub asked: Frame,
+}
+
+impl Setting<'_> {
+    /// How the answer is framed: a shutdown that began meanwhile ends the connection too.
+    pub fn frame(&self) -> Frame {
+        Frame { closes: self.asked.closes || self.worker.is_draining(), ..self.asked }
+    }
 }
 
 impl Exchange {
@@ -292,6 +299,7 @@ impl Exchange {
         // A body that has to be held is read before the policies that look at it.
         let mut held = None;
         if endpoint.holds_body && !content.is_ended() {
+            content.welcome().await;
             let max = plan.limits.body_bytes.min(usize::MAX as u64) as usize;
             match content.collect(max).await {
                 Ok(block) => held = Some(block),
@@ -419,6 +427,9 @@ impl Exchange {
             client_ip: &self.client_ip,
             edits: &self.edits,
         };
+        if held.is_none() && !content.is_ended() {
+            content.welcome().await;
+        }
         let body = match held {
             Some(block) => RequestBody::Held(block),
             None if content.is_ended() => RequestBody::Empty,
@@ -465,7 +476,7 @@ impl Exchange {
                     parts,
                     is_complete,
                     &self.edits,
-                    setting.frame,
+                    setting.frame(),
                 );
                 (Reply::Whole(message), 200, label)
             }
@@ -489,7 +500,7 @@ impl Exchange {
                     status,
                     plan.returns_error_text,
                     &self.edits,
-                    setting.frame,
+                    setting.frame(),
                 );
                 let status = status_of(&block).unwrap_or(status);
                 (Reply::Whole(Message::Block(block)), status, outcome.label)
@@ -529,6 +540,7 @@ impl Exchange {
     ) -> Answered {
         let max = setting.plan.plan.limits.body_bytes.min(usize::MAX as u64) as usize;
         let entry = builtin_entry(&setting.plan.plan);
+        content.welcome().await;
         let body = match content.collect(max).await {
             Ok(body) => body,
             Err(error) => return self.bad_body(setting, entry, error),
@@ -609,8 +621,27 @@ impl Exchange {
     ) -> Answered {
         let content_type: &[u8] = if body.is_empty() { b"" } else { b"text/plain; charset=utf-8" };
         let plain = Plain { status, banner: None, content_type, lines: b"", body };
-        let entry = unrouted_entry(&setting.plan.plan);
-        self.plain(setting, &plain, label, entry)
+        self.last(setting, &plain, label, unrouted_entry(&setting.plan.plan))
+    }
+
+    /// An answer after which the connection ends: what follows it on the wire is not trusted.
+    fn last(
+        &mut self,
+        setting: &Setting<'_>,
+        plain: &Plain<'_>,
+        label: Label,
+        entry: u32,
+    ) -> Answered {
+        let frame = Frame { closes: true, ..setting.asked };
+        let block = render::plain(&setting.worker.core, plain, &self.edits, frame);
+        Answered {
+            reply: Reply::Whole(Message::Block(block)),
+            status: plain.status,
+            label,
+            entry,
+            is_logged: true,
+            keeps_alive: false,
+        }
     }
 
     fn bad_body(&mut self, setting: &Setting<'_>, entry: u32, error: BodyError) -> Answered {
@@ -621,14 +652,13 @@ impl Exchange {
             BodyError::ClientLeft => (400, Label::ClientLeft),
         };
         let plain = Plain { status, banner: None, content_type: b"", lines: b"", body: b"" };
-        let answered = self.plain(setting, &plain, label, entry);
-        Answered { keeps_alive: false, ..answered }
+        self.last(setting, &plain, label, entry)
     }
 
     fn policy_answer(&mut self, setting: &Setting<'_>, answer: &Answer, entry: u32) -> Answered {
         let core = &setting.worker.core;
         let banner = &setting.plan.plan.banner;
-        let block = render::policy_answer(core, banner, answer, &self.edits, setting.frame);
+        let block = render::policy_answer(core, banner, answer, &self.edits, setting.frame());
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: answer.status,
@@ -646,7 +676,7 @@ impl Exchange {
         label: Label,
         entry: u32,
     ) -> Answered {
-        let block = render::plain(&setting.worker.core, plain, &self.edits, setting.frame);
+        let block = render::plain(&setting.worker.core, plain, &self.edits, setting.frame());
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: plain.status,
@@ -679,11 +709,17 @@ impl Exchange {
                     continue;
                 }
                 let mut joined = String::new();
-                for value in fields.values_named(field.as_bytes(), setting.bytes) {
+                let mut join = |value: &[u8]| {
                     if !joined.is_empty() {
                         joined.push(',');
                     }
                     joined.push_str(std::str::from_utf8(value).unwrap_or("?"));
+                };
+                match id {
+                    HeaderId::Other => {
+                        fields.values_named(field.as_bytes(), setting.bytes).for_each(&mut join)
+                    }
+                    id => fields.values(id, setting.bytes).for_each(&mut join),
                 }
                 found = rule.in_field(&joined);
                 if found.is_some() {

@@ -110,7 +110,14 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     let log = log_writer(&service)
         .map_err(|error| StartError(format!("the log's thread does not start: {error}")))?;
     let logger = log.logger();
+    if let Some(other) = driver.as_deref().filter(|d| !matches!(*d, "" | "epoll" | "io_uring")) {
+        return Err(StartError(format!(
+            "RINGWAY_DRIVER is {other:?}; allowed: \"epoll\", \"io_uring\", or not set"
+        )));
+    }
     let (kind, falls) = driver::probe(driver.as_deref());
+    // One line says which driver it is: the reason of the last fall, or this one.
+    let driver_line = falls.is_empty();
     for fall in falls {
         logger.warning(format_args!("[SERVICE: Ringway] {fall}"));
     }
@@ -119,8 +126,6 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
         .map_err(|error| StartError(format!("the control thread does not start: {error}")))?;
     let (_signals, _sender, signals) =
         Signals::start().map_err(|error| StartError(format!("no signal handlers: {error}")))?;
-    let listeners = bind(&service, workers)?;
-    let port = listeners.first().and_then(BoundListener::port).unwrap_or(service.port);
     let registry = Registry::new(Tables { outcomes: LABELS, close_reasons: CLOSE_REASONS });
     registry.set_generation(1);
     observe(&registry, &control);
@@ -130,6 +135,10 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
         admin::start(address, state.clone(), &control.handle())
             .map_err(|error| StartError(format!("ringway.admin: {error}")))?;
     }
+    let listeners = bind(&service, workers)?;
+    // From here the kernel takes connections for us.
+    state.set_ready(true);
+    let port = listeners.first().and_then(BoundListener::port).unwrap_or(service.port);
     let connections = service
         .limits
         .connections
@@ -181,8 +190,10 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
             Err(_) => return Err(StartError("a worker ended while it started".into())),
         }
     }
+    if driver_line {
+        logger.info(format_args!("[SERVICE: Ringway] {workers} workers on {kind}"));
+    }
     logger.info(format_args!("[SERVICE: Gin] Listening on port: {port}"));
-    state.set_ready(true);
     if let Some(listening) = listening {
         listening(port);
     }

@@ -50,7 +50,9 @@ pub struct Call<'a> {
 /// Sends a request and reads the head of its response.
 pub async fn call(call: Call<'_>) -> Result<Response, CallError> {
     let Call { origin, head, mut body, is_chunked, expects_continue, method, limits } = call;
-    let lease = origin.connect().await?;
+    // RFC 9110 section 9.2.2: only where nothing was sent, or sending it twice does no harm.
+    let is_safe = method.is_safe() && matches!(body, Outgoing::Empty);
+    let lease = origin.connect(is_safe).await?;
     let was_reused = lease.is_reused;
     let plan = Sending { is_chunked, expects_continue };
     let (result, head, sent) = attempt(lease, head, &mut body, plan, method, limits).await;
@@ -58,8 +60,6 @@ pub async fn call(call: Call<'_>) -> Result<Response, CallError> {
         Ok(response) => return Ok(response),
         Err(error) => error,
     };
-    // RFC 9110 section 9.2.2: only where nothing was sent, or sending it twice does no harm.
-    let is_safe = method.is_safe() && matches!(body, Outgoing::Empty);
     let may_replay = body.is_replayable() && (is_safe || sent == Sent::Nothing);
     if !was_reused || !error.is_before_response() || !may_replay {
         return Err(error);

@@ -188,9 +188,10 @@ pub struct Lease {
 }
 
 impl Origin {
-    /// A connection: an idle one, or a new one.
-    pub async fn connect(self: &Rc<Self>) -> Result<Lease, CallError> {
-        if let Some(stream) = self.take_idle() {
+    /// A connection: an idle one, or a new one. For a request that must not be sent twice an idle
+    /// one is always looked at first; others rely on their replay while it is fresh.
+    pub async fn connect(self: &Rc<Self>, is_replayable: bool) -> Result<Lease, CallError> {
+        if let Some(stream) = self.take_idle(is_replayable) {
             return Ok(self.lease(stream, true));
         }
         self.open().await
@@ -242,7 +243,7 @@ impl Origin {
         Lease { stream: Some(stream), origin: self.clone(), is_reused }
     }
 
-    fn take_idle(&self) -> Option<Stream> {
+    fn take_idle(&self, is_replayable: bool) -> Option<Stream> {
         let mut idle = self.idle.borrow_mut();
         if idle.is_empty() {
             return None;
@@ -252,7 +253,8 @@ impl Origin {
             self.totals.idle.set(self.totals.idle.get().saturating_sub(1));
             let age = now - since;
             let too_old = self.transport.idle_timeout.is_some_and(|max| age > max);
-            if too_old || (age > PEEK_AFTER && stream.is_stale()) {
+            let is_looked_at = !is_replayable || age > PEEK_AFTER;
+            if too_old || (is_looked_at && stream.is_stale()) {
                 self.totals.open.set(self.totals.open.get().saturating_sub(1));
                 continue;
             }

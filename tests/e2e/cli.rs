@@ -19,7 +19,7 @@ fn version_and_help() {
 fn a_good_file() {
     let peer = backend().on("/a", "{}");
     let builder = gateway().endpoint("/a", [&peer]);
-    builder.check(&[]).code(0).prints("Syntax OK!");
+    builder.check(&[]).code(0).says("Syntax OK!");
     builder.start().get("/a").status(200);
 }
 
@@ -108,7 +108,7 @@ fn unknown_keys_warn_and_strict_refuses() {
         gateway().endpoint("/a", [&peer]).key("_note", "x").key("@x", 1).key("$y", 1).key("#z", 1);
     let found = commented.check(&["--strict"]);
     found.code(0);
-    assert!(found.stderr.is_empty(), "{found}");
+    assert!(!found.stderr.contains("warning"), "{found}");
 }
 
 #[test]

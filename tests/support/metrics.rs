@@ -70,6 +70,6 @@ fn samples() {
 }
 
 /// The gauge of pooled bytes that are charged to the process budget.
-pub const CHARGED_BYTES: &str = "ringway_memory_charged_bytes";
+pub const CHARGED_BYTES: &str = "ringway_budget_charged_bytes";
 /// The counter of answered requests.
 pub const REQUESTS: &str = "ringway_requests_total";

@@ -361,8 +361,6 @@ fn merged(bodies: &[Vec<u8>], spec: &DecodeSpec, options: &RenderOptions) -> Vec
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
     fn scanner_accepts_what_serde_accepts(doc in doc(), seed: u64, edits in prop::collection::vec((any::<prop::sample::Index>(), 0..4u8, any::<u8>()), 0..3)) {
         let mut body = Speller::spell(&doc, seed);

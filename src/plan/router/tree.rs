@@ -1,7 +1,7 @@
 //! The tree that requests walk: flat, read-only, literals before a parameter with backtracking.
 //! Knows no method and no redirect. Source: docs/reference/lura-core.md 2.3.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::growing::Growing;
 use super::params::{Choice, Edge, Walk};
@@ -14,11 +14,11 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Table {
     fixed: HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>,
     nodes: Box<[Node]>,
+    /// The first byte of the edge that leads to each node, 0 where there is none. The nodes behind a
+    /// node's literal edges stand side by side, so this is where one looks for the next byte.
+    firsts: Box<[u8]>,
     /// Bytes of the edges that lead to the nodes.
     edges: Box<[u8]>,
-    /// First bytes of each node's literal edges, and the nodes behind them.
-    firsts: Box<[u8]>,
-    children: Box<[u32]>,
 }
 
 struct Node {
@@ -44,12 +44,7 @@ impl Table {
                 None => root.insert(pattern, route),
             }
         }
-        let mut flat = Flat::default();
-        flat.node(&[], &root);
-        table.nodes = flat.nodes.into();
-        table.edges = flat.edges.into();
-        table.firsts = flat.firsts.into();
-        table.children = flat.children.into();
+        table.flatten(&root);
         table
     }
 
@@ -113,48 +108,42 @@ impl Table {
     }
 
     fn literal(&self, node: &Node, rest: &[u8]) -> Option<&Node> {
-        let from = node.kids_at as usize;
-        let firsts = &self.firsts[from..from + node.n_kids as usize];
+        let kids_at = node.kids_at as usize;
+        let firsts = &self.firsts[kids_at..kids_at + node.n_kids as usize];
         let kid = firsts.iter().position(|first| *first == rest[0])?;
-        let child = &self.nodes[self.children[from + kid] as usize];
+        let child = &self.nodes[kids_at + kid];
         let edge_at = child.edge_at as usize;
         let edge = &self.edges[edge_at..edge_at + child.edge_len as usize];
         rest.starts_with(edge).then_some(child)
     }
-}
 
-#[derive(Default)]
-struct Flat {
-    nodes: Vec<Node>,
-    edges: Vec<u8>,
-    firsts: Vec<u8>,
-    children: Vec<u32>,
-}
-
-impl Flat {
-    /// Appends `grown` and all below it; recursion is as deep as the longest pattern of the file.
-    fn node(&mut self, edge: &[u8], grown: &Growing) -> u32 {
-        let id = self.nodes.len() as u32;
-        self.nodes.push(Node {
-            edge_at: self.edges.len() as u32,
-            edge_len: edge.len() as u32,
-            kids_at: self.firsts.len() as u32,
-            n_kids: grown.literals.len() as u32,
-            param: NONE,
-            rest: grown.rest.unwrap_or(NONE),
-            route: grown.route.unwrap_or(NONE),
-        });
-        self.edges.extend_from_slice(edge);
-        let kids_at = self.firsts.len();
-        self.firsts.extend(grown.literals.iter().filter_map(|(edge, _)| edge.first()));
-        self.children.resize(self.firsts.len(), NONE);
-        for (kid, (edge, child)) in grown.literals.iter().enumerate() {
-            self.children[kids_at + kid] = self.node(edge, child);
+    /// Numbers the nodes level by level.
+    fn flatten(&mut self, root: &Growing) {
+        let (mut nodes, mut firsts, mut edges) = (Vec::new(), vec![0], Vec::new());
+        let mut waiting: VecDeque<(&[u8], &Growing)> = VecDeque::from([(&[][..], root)]);
+        while let Some((edge, grown)) = waiting.pop_front() {
+            let kids_at = firsts.len() as u32;
+            for (edge, child) in &grown.literals {
+                firsts.push(edge.first().copied().unwrap_or(0));
+                waiting.push_back((edge, child));
+            }
+            let param = grown.param.as_ref().map_or(NONE, |wild| {
+                firsts.push(0);
+                waiting.push_back((&[], &wild.node));
+                firsts.len() as u32 - 1
+            });
+            nodes.push(Node {
+                edge_at: edges.len() as u32,
+                edge_len: edge.len() as u32,
+                kids_at,
+                n_kids: grown.literals.len() as u32,
+                param,
+                rest: grown.rest.unwrap_or(NONE),
+                route: grown.route.unwrap_or(NONE),
+            });
+            edges.extend_from_slice(edge);
         }
-        if let Some(wild) = &grown.param {
-            let param = self.node(&[], &wild.node);
-            self.nodes[id as usize].param = param;
-        }
-        id
+        debug_assert_eq!(nodes.len(), firsts.len());
+        (self.nodes, self.firsts, self.edges) = (nodes.into(), firsts.into(), edges.into());
     }
 }
