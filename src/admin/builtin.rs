@@ -1,6 +1,7 @@
 //! The gateway's own answers on the public listener: health, debug, echo. KrakenD's payloads, which
 //! probes and its own tests read. Source: docs/reference/lura-core.md 2.2.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use crate::http::h1::RequestHead;
@@ -25,10 +26,12 @@ pub struct Seen<'a> {
 
 /// The health answer; no async agents exist, so the object of them is empty.
 pub fn health(unix_nanos: u64, uptime: Duration) -> Vec<u8> {
-    let mut out = b"{\"agents\":{},\"now\":\"".to_vec();
+    // Probes call it often: one allocation.
+    let mut out = Vec::with_capacity(128);
+    out.extend_from_slice(b"{\"agents\":{},\"now\":\"");
     Stamp::new(unix_nanos).write_go(unix_nanos, &mut out);
     let (seconds, nanos) = (uptime.as_secs(), uptime.subsec_nanos());
-    out.extend_from_slice(format!(" m=+{seconds}.{nanos:09}").as_bytes());
+    let _ = write!(out, " m=+{seconds}.{nanos:09}");
     out.extend_from_slice(b"\",\"status\":\"ok\"}");
     out
 }

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
@@ -25,7 +26,8 @@ pub struct FanOut<F: Future> {
 
 impl<F: Future> Default for FanOut<F> {
     fn default() -> Self {
-        Self { calls: Vec::new(), running: 0, ready: None, taken: Vec::new() }
+        let (calls, taken) = lists();
+        Self { calls, running: 0, ready: None, taken }
     }
 }
 
@@ -134,7 +136,40 @@ impl<F: Future> Unpin for FanOut<F> {}
 impl<F: Future> Drop for FanOut<F> {
     fn drop(&mut self) {
         self.clear();
+        let calls = erased(std::mem::take(&mut self.calls));
+        let taken = std::mem::take(&mut self.taken);
+        if calls.capacity() == 0 {
+            return;
+        }
+        let _ = LISTS.try_with(|lists| {
+            if let Ok(mut lists) = lists.try_borrow_mut()
+                && lists.len() < KEEP
+            {
+                lists.push((calls, taken));
+            }
+        });
     }
+}
+
+/// A place of any set, as far as its size goes: `Placed<F>` is one pointer whatever `F` is.
+type AnyPlace = Option<NonNull<()>>;
+
+thread_local! {
+    /// Empty lists of sets that are gone, for the next ones.
+    static LISTS: RefCell<Vec<(Vec<AnyPlace>, Vec<u64>)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn lists<F>() -> (Vec<Option<Placed<F>>>, Vec<u64>) {
+    let pooled = LISTS.try_with(|lists| lists.try_borrow_mut().ok()?.pop()).ok().flatten();
+    let (calls, taken) = pooled.unwrap_or_default();
+    // Collecting what an owned list gives, elements of the same size, goes into that list's memory.
+    (calls.into_iter().map(|_| None).collect(), taken)
+}
+
+/// The memory of an empty list. Its elements name borrowed futures, which a pool must not do.
+fn erased<F>(calls: Vec<Option<Placed<F>>>) -> Vec<AnyPlace> {
+    debug_assert!(calls.is_empty());
+    calls.into_iter().map(|_| None).collect()
 }
 
 /// The ready bits of a set, and the nodes that its wakers point to.

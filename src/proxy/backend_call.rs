@@ -203,7 +203,7 @@ async fn send(
     });
     let content = match &body {
         RequestBody::Empty => Content::None,
-        RequestBody::Held(bytes) if bytes.is_empty() => Content::None,
+        RequestBody::Held([]) => Content::None,
         RequestBody::Held(bytes) => Content::Some(Some(bytes.len() as u64)),
         RequestBody::Streamed { length, .. } => Content::Some(*length),
     };
@@ -471,7 +471,7 @@ fn is_held(body: &RequestBody<'_>) -> bool {
 fn outgoing<'b>(body: &'b mut RequestBody<'_>) -> Outgoing<'b> {
     match body {
         RequestBody::Empty => Outgoing::Empty,
-        RequestBody::Held(bytes) if bytes.is_empty() => Outgoing::Empty,
+        RequestBody::Held([]) => Outgoing::Empty,
         RequestBody::Held(bytes) => Outgoing::Held(bytes),
         RequestBody::Streamed { source, .. } => Outgoing::Streamed(&mut **source),
     }

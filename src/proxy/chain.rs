@@ -10,6 +10,12 @@ use crate::net::clock::Tick;
 use crate::net::timer;
 use crate::plan::policy::{Answer, End, Locals, Policy, RequestCx, ResponseCx, Suspended, Verdict};
 
+/// Lends a context for the length of one step.
+pub type WithRequest<'w> = dyn FnMut(&mut dyn FnMut(&mut RequestCx<'_>)) + 'w;
+
+/// The same for the response side.
+pub type WithResponse<'w> = dyn FnMut(&mut dyn FnMut(&mut ResponseCx<'_>)) + 'w;
+
 /// The policies of a stage that continued. Dropping it ends them.
 pub struct Ran<'a> {
     chain: &'a [Arc<dyn Policy>],
@@ -51,7 +57,7 @@ impl<'a> Ran<'a> {
     pub async fn requests(
         &mut self,
         deadline: Tick,
-        with: &mut dyn FnMut(&mut dyn FnMut(&mut RequestCx<'_>)),
+        with: &mut WithRequest<'_>,
     ) -> Result<(), Stopped> {
         while let Some(policy) = self.chain.get(self.n) {
             let mut verdict = Verdict::Continue;
@@ -86,10 +92,7 @@ impl<'a> Ran<'a> {
 
     /// Runs the responses' side in reverse order. A policy's own answer replaces the response; the
     /// policies outside of it see that one's status.
-    pub fn responses(
-        &mut self,
-        with: &mut dyn FnMut(&mut dyn FnMut(&mut ResponseCx<'_>)),
-    ) -> Option<Answer> {
+    pub fn responses(&mut self, with: &mut WithResponse<'_>) -> Option<Answer> {
         let mut answer: Option<Answer> = None;
         for policy in self.chain.iter().take(self.n).rev() {
             let mut verdict = Verdict::Continue;

@@ -42,6 +42,12 @@ enum State {
     Between,
 }
 
+impl Default for Gunzip {
+    fn default() -> Self {
+        Gunzip::new()
+    }
+}
+
 /// The fixed part of a member's header.
 const HEADER_LEN: usize = 10;
 /// Name, comment and extra field together.
@@ -256,7 +262,7 @@ mod tests {
         for (case, coded) in [
             ("not gzip", &b"plain text that is none"[..]),
             ("bad checksum", &bad_crc),
-            ("junk after the end", &[&good[..], b"junk"].concat()),
+            ("junk after the end", &[&good[..], b"junk, long enough"].concat()),
         ] {
             assert_eq!(decode(coded, 5, BOUNDS), Err(CallError::BadGzip), "{case}");
         }

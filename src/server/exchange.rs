@@ -22,7 +22,7 @@ use crate::plan::policy::{Answer, Edits, End, Needs, RequestCx, ResponseCx};
 use crate::plan::router::{Outcome as Routed, Params, REDIRECT_CONTENT_TYPE, redirect_body};
 use crate::plan::{Builtin, Endpoint, EndpointId, Output, Plan, Route};
 use crate::proxy::outcome::{Label, Outcome};
-use crate::proxy::render::{self, Frame, Message, Plain};
+use crate::proxy::render::{Frame, Message, Plain, Writer};
 use crate::proxy::{
     Composed, CorePlan, Failure, Ran, Request, RequestBody, Scene, Stopped, Streamed, compose,
     total,
@@ -40,6 +40,9 @@ pub struct Exchange {
     client_ip: String,
     edits: Edits,
     renderer: Renderer,
+    /// The answer to be streamed. Here, and not in [`Reply`]: each future on the way of a reply
+    /// would be larger by all of it.
+    streamed: Option<Streamed>,
     /// Texts of failures for the access log, joined by NUL.
     errors: Vec<u8>,
 }
@@ -52,6 +55,7 @@ impl Exchange {
         self.client_ip.clear();
         self.edits.clear();
         self.errors.clear();
+        self.streamed = None;
     }
 
     /// The client's address as text.
@@ -64,6 +68,16 @@ impl Exchange {
         &self.errors
     }
 
+    /// The answer to be streamed, where the reply says so.
+    pub fn take_streamed(&mut self) -> Option<Streamed> {
+        self.streamed.take()
+    }
+
+    /// What policies add to the answer's head.
+    pub fn edits(&self) -> &Edits {
+        &self.edits
+    }
+
     /// The decoded path.
     pub fn path(&self) -> &[u8] {
         &self.path
@@ -74,16 +88,9 @@ impl Exchange {
 pub enum Reply {
     /// All of it is here.
     Whole(Message),
-    /// Head and content of a `no-op` answer, to be streamed.
-    Stream(Box<StreamReply>),
-}
-
-/// A streamed reply.
-pub struct StreamReply {
-    /// The backend's response.
-    pub streamed: Streamed,
-    /// What policies add to its head.
-    pub edits: Edits,
+    /// A `no-op` answer is to be streamed: [`Exchange::take_streamed`] has it, and
+    /// [`Exchange::edits`] go into its head.
+    Stream,
 }
 
 /// A reply with what metrics and logs say of it.
@@ -114,11 +121,28 @@ pub struct Setting<'a> {
     pub peer: Option<IpAddr>,
     /// When the head was complete.
     pub started: Tick,
-    /// How the answer is framed.
-    pub frame: Frame,
+    /// How the answer is framed, as far as the request and its connection say.
+    pub asked: Frame,
+}
+
+impl Setting<'_> {
+    /// How the answer is framed: a shutdown that began meanwhile ends the connection too.
+    pub fn frame(&self) -> Frame {
+        Frame { closes: self.asked.closes || self.worker.is_draining(), ..self.asked }
+    }
 }
 
 impl Exchange {
+    /// What an answer is written with.
+    fn writer<'a>(&'a self, setting: &'a Setting<'_>) -> Writer<'a> {
+        Writer {
+            core: &setting.worker.core,
+            banner: &setting.plan.plan.banner,
+            edits: &self.edits,
+            frame: setting.frame(),
+        }
+    }
+
     /// Answers the request whose head stands in `self.head`.
     pub async fn answer(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
         let plan = &setting.plan.plan;
@@ -167,15 +191,8 @@ impl Exchange {
                 let Outcome { label, .. } = failure.outcome();
                 let status = failure.outcome().status(plan.uses_rfc_statuses);
                 self.errors.extend_from_slice(failure.text.as_bytes());
-                let block = render::failed(
-                    &setting.worker.core,
-                    &plan.banner,
-                    &[failure],
-                    status,
-                    plan.returns_error_text,
-                    &self.edits,
-                    setting.frame,
-                );
+                let tells = plan.returns_error_text;
+                let block = self.writer(setting).failed(&[failure], status, tells);
                 let reply = Reply::Whole(Message::Block(block));
                 Answered { reply, status, label, entry, is_logged: true, keeps_alive: true }
             }
@@ -537,7 +554,6 @@ impl Exchange {
         id: EndpointId,
         composed: Composed,
     ) -> Answered {
-        let core = &setting.worker.core;
         let plan = &setting.plan.plan;
         let (reply, status, label) = match (composed, &endpoint.output) {
             (Composed::Data { parts, is_complete, failures }, Output::Rendered(options)) => {
@@ -547,22 +563,16 @@ impl Exchange {
                     (false, true) => Label::Incomplete,
                     (false, false) => Label::Partial,
                 };
-                let message = render::data(
-                    core,
-                    endpoint,
-                    options,
-                    &mut self.renderer,
-                    parts,
-                    is_complete,
-                    &self.edits,
-                    setting.frame,
-                );
+                let mut renderer = std::mem::take(&mut self.renderer);
+                let writer = self.writer(setting);
+                let message = writer.data(endpoint, options, &mut renderer, parts, is_complete);
+                self.renderer = renderer;
                 (Reply::Whole(message), 200, label)
             }
             (Composed::Stream(streamed), _) => {
                 let status = streamed.response.status();
-                let edits = std::mem::take(&mut self.edits);
-                (Reply::Stream(Box::new(StreamReply { streamed, edits })), status, Label::Ok)
+                self.streamed = Some(streamed);
+                (Reply::Stream, status, Label::Ok)
             }
             // Only `no-op` has no rendering, and it never has data.
             (Composed::Data { .. }, Output::NoOp) => {
@@ -572,15 +582,8 @@ impl Exchange {
                 self.note(setting, endpoint, &failures);
                 let outcome: Outcome = total(&failures);
                 let status = outcome.status(plan.uses_rfc_statuses);
-                let block = render::failed(
-                    core,
-                    &plan.banner,
-                    &failures,
-                    status,
-                    plan.returns_error_text,
-                    &self.edits,
-                    setting.frame,
-                );
+                let tells = plan.returns_error_text;
+                let block = self.writer(setting).failed(&failures, status, tells);
                 let status = status_of(&block).unwrap_or(status);
                 (Reply::Whole(Message::Block(block)), status, outcome.label)
             }
@@ -714,8 +717,9 @@ impl Exchange {
         label: Label,
         entry: u32,
     ) -> Answered {
-        let frame = Frame { closes: true, ..setting.frame };
-        let block = render::plain(&setting.worker.core, plain, &self.edits, frame);
+        let writer = self.writer(setting);
+        let frame = Frame { closes: true, ..writer.frame };
+        let block = Writer { frame, ..writer }.plain(plain);
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: plain.status,
@@ -738,9 +742,7 @@ impl Exchange {
     }
 
     fn policy_answer(&mut self, setting: &Setting<'_>, answer: &Answer, entry: u32) -> Answered {
-        let core = &setting.worker.core;
-        let banner = &setting.plan.plan.banner;
-        let block = render::policy_answer(core, banner, answer, &self.edits, setting.frame);
+        let block = self.writer(setting).policy_answer(answer);
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: answer.status,
@@ -758,7 +760,7 @@ impl Exchange {
         label: Label,
         entry: u32,
     ) -> Answered {
-        let block = render::plain(&setting.worker.core, plain, &self.edits, setting.frame);
+        let block = self.writer(setting).plain(plain);
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: plain.status,

@@ -128,6 +128,8 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
         )));
     }
     let (kind, falls) = driver::probe(driver.as_deref());
+    // One line says which driver it is: the reason of the last fall, or this one.
+    let driver_line = falls.is_empty();
     for fall in falls {
         logger.warning(format_args!("[SERVICE: Ringway] {fall}"));
     }
@@ -207,7 +209,9 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
             Err(_) => return Err(StartError("a worker ended while it started".into())),
         }
     }
-    logger.info(format_args!("[SERVICE: Ringway] {workers} workers on {kind}"));
+    if driver_line {
+        logger.info(format_args!("[SERVICE: Ringway] {workers} workers on {kind}"));
+    }
     logger.info(format_args!("[SERVICE: Gin] Listening on port: {port}"));
     if let Some(listening) = listening {
         listening(port);

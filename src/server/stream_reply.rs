@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use super::connection::{CloseReason, Sent, Write};
-use super::exchange::StreamReply;
 use crate::http::h1::encode;
 use crate::net::pump::Slot;
 use crate::net::{Block, SendHalf, clock, timer};
 use crate::plan::Plan;
+use crate::plan::policy::Edits;
 use crate::proxy::render::{self, Frame, StreamFraming};
-use crate::proxy::{Bounds, Core, Gunzip};
+use crate::proxy::{Bounds, Core, Gunzip, Streamed};
 use crate::telemetry::names::Count;
 use crate::upstream::CallError;
 
@@ -27,6 +27,8 @@ pub struct Setting<'a> {
     pub core: &'a Core,
     /// The plan.
     pub plan: &'a Plan,
+    /// What policies add to the head.
+    pub edits: &'a Edits,
     /// How the answer is framed.
     pub frame: Frame,
     /// Deadlines of writes.
@@ -40,11 +42,11 @@ pub struct Setting<'a> {
 /// Sends it all.
 pub async fn send(
     setting: Setting<'_>,
-    reply: StreamReply,
+    streamed: Streamed,
     send: &mut SendHalf,
 ) -> Result<Sent, CloseReason> {
     let is_open_ended = setting.frame.version == crate::http::Version::H10;
-    match stream(setting, reply, send).await {
+    match stream(setting, streamed, send).await {
         // Without a length the client takes the end of the connection for the end of the answer.
         Err(CloseReason::Broken) if is_open_ended => Err(CloseReason::BrokenOpenEnded),
         other => other,
@@ -53,22 +55,19 @@ pub async fn send(
 
 async fn stream(
     setting: Setting<'_>,
-    reply: StreamReply,
+    streamed: Streamed,
     send: &mut SendHalf,
 ) -> Result<Sent, CloseReason> {
-    let StreamReply { streamed, edits } = reply;
     let mut response = streamed.response;
     let mut out = Block::medium();
-    let framing = render::stream_head(
-        setting.core,
-        &setting.plan.banner,
-        response.head(),
-        response.head_bytes(),
-        streamed.inflates,
-        &edits,
-        setting.frame,
-        &mut out,
-    );
+    let head = render::Writer {
+        core: setting.core,
+        banner: &setting.plan.banner,
+        edits: setting.edits,
+        frame: setting.frame,
+    };
+    let (parsed, bytes) = (response.head(), response.head_bytes());
+    let framing = head.stream_head(parsed, bytes, streamed.inflates, &mut out);
     let cells = &setting.core.cells;
     let mut writer = Writer { setting: &setting, send, framing, sent: 0 };
     if framing == StreamFraming::None {

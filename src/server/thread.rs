@@ -188,7 +188,7 @@ impl Accepting {
         let worker = &self.worker;
         worker.core.cells.count(Count::Accepted, 1);
         let Some((max, address)) = self.per_address_max.zip(peer.ip()) else {
-            crate::net::spawn(connection::serve(worker.clone(), stream, peer));
+            crate::net::spawn(connection::serve(worker.clone(), stream, peer.ip()));
             return;
         };
         let mut counts = self.per_address.borrow_mut();
@@ -200,7 +200,7 @@ impl Accepting {
         *count += 1;
         drop(counts);
         let counted = Counted { counts: self.per_address.clone(), address };
-        let serving = connection::serve(worker.clone(), stream, peer);
+        let serving = connection::serve(worker.clone(), stream, peer.ip());
         crate::net::spawn(async move {
             serving.await;
             drop(counted);

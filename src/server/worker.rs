@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use super::exchange::Exchange;
 use crate::net::clock::Tick;
@@ -61,13 +61,44 @@ pub struct Worker {
     /// When the process started, for the health route.
     pub started: Tick,
     plan: RefCell<Rc<CorePlan>>,
+    // Boxed: an exchange is moved by its pointer only.
+    #[allow(clippy::vec_box)]
     exchanges: RefCell<Vec<Box<Exchange>>>,
     n_connections: Cell<usize>,
     /// Fullness of the memory budget in thousandths, as of the last look.
     pressure: Cell<usize>,
     is_draining: Cell<bool>,
-    /// Connections that wait for a request, and whoever waits for the last connection to go.
+    /// The tasks of connections, by the place that each keeps for its life: what draining wakes.
+    connections: RefCell<Places>,
+    /// The few others who wait: the acceptor, and whoever waits for the last connection to go.
     drain_waiters: RefCell<Vec<Waker>>,
+}
+
+/// Wakers by place; free places are used again.
+#[derive(Default)]
+struct Places {
+    wakers: Vec<Option<Waker>>,
+    free: Vec<u32>,
+}
+
+impl Places {
+    fn put(&mut self, waker: Waker) -> u32 {
+        match self.free.pop() {
+            Some(place) => {
+                self.wakers[place as usize] = Some(waker);
+                place
+            }
+            None => {
+                self.wakers.push(Some(waker));
+                self.wakers.len() as u32 - 1
+            }
+        }
+    }
+
+    fn give_back(&mut self, place: u32) {
+        self.wakers[place as usize] = None;
+        self.free.push(place);
+    }
 }
 
 impl Worker {
@@ -91,6 +122,7 @@ impl Worker {
             n_connections: Cell::new(0),
             pressure: Cell::new(0),
             is_draining: Cell::new(false),
+            connections: RefCell::default(),
             drain_waiters: RefCell::default(),
         }
     }
@@ -128,7 +160,7 @@ impl Worker {
     pub fn connected(self: &Rc<Self>) -> Connected {
         self.n_connections.set(self.n_connections.get() + 1);
         self.core.cells.up(crate::telemetry::names::Level::ConnectionsOpen);
-        Connected(self.clone())
+        Connected { worker: self.clone(), place: Cell::new(None) }
     }
 
     /// Fullness of the memory budget in thousandths, as of the last look.
@@ -149,6 +181,7 @@ impl Worker {
     /// Begins the end: connections close after the answer they are at.
     pub fn drain(&self) {
         self.is_draining.set(true);
+        self.wake_connections();
         self.wake_drain_waiters();
     }
 
@@ -194,14 +227,47 @@ impl Worker {
             waker.wake();
         }
     }
+
+    fn wake_connections(&self) {
+        for waker in self.connections.borrow().wakers.iter().flatten() {
+            waker.wake_by_ref();
+        }
+    }
 }
 
 /// A counted connection.
-pub struct Connected(Rc<Worker>);
+pub struct Connected {
+    worker: Rc<Worker>,
+    /// Its place among the tasks that draining wakes, taken when it first waits.
+    place: Cell<Option<u32>>,
+}
+
+impl Connected {
+    /// Its worker.
+    pub fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    /// Ready when draining begins. Costs no more than a look once the task is known: a connection
+    /// is one task for all its life.
+    pub fn poll_draining(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.worker.is_draining.get() {
+            return Poll::Ready(());
+        }
+        if self.place.get().is_none() {
+            let place = self.worker.connections.borrow_mut().put(cx.waker().clone());
+            self.place.set(Some(place));
+        }
+        Poll::Pending
+    }
+}
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        let worker = &self.0;
+        let worker = &self.worker;
+        if let Some(place) = self.place.get() {
+            worker.connections.borrow_mut().give_back(place);
+        }
         worker.n_connections.set(worker.n_connections.get().saturating_sub(1));
         worker.core.cells.down(crate::telemetry::names::Level::ConnectionsOpen);
         if worker.is_draining.get() && worker.n_connections.get() == 0 {

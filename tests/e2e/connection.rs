@@ -183,7 +183,10 @@ fn the_grace_of_a_half_close_is_a_setting() {
         .endpoint("/slow", [&slow])
         .start();
     let mut connection = strict.connect();
-    connection.write("GET /slow HTTP/1.1\r\nHost: gw\r\n\r\n").finish();
+    connection.write("GET /slow HTTP/1.1\r\nHost: gw\r\n\r\n");
+    // Only a call that the backend saw can be abandoned.
+    slow.wait_for_heads(1);
+    connection.finish();
     slow.wait_abandoned(1);
 }
 

@@ -1,8 +1,6 @@
 //! The data path of the seam allocates nothing once it is warm: a worker serves requests on open
 //! connections with an armed reader, a deadline for each, a fan-out of placed calls and a send.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::pin::pin;
@@ -15,35 +13,7 @@ use ringway::net::pump::{Slot, drive, pump};
 use ringway::net::timer::{Deadline, timeout_at};
 use ringway::net::{Stream, WriteList, clock, driver, listener};
 
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Counts the allocations of each thread for itself.
-struct Counting;
-
-// SAFETY: passes everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use super::counting;
 
 const WARM: u64 = 200;
 const REQUESTS: u64 = 2000;
@@ -85,7 +55,7 @@ async fn serve() -> u64 {
         let mut before = 0;
         for n in 0..WARM + REQUESTS {
             if n == WARM {
-                before = COUNT.get();
+                before = count();
             }
             let due = clock::now() + Duration::from_secs(2);
             let Ok(Ok(block)) = timeout_at(due, slot.next_block()).await else {
@@ -105,9 +75,13 @@ async fn serve() -> u64 {
             sent.expect("sent");
             drop(list);
         }
-        COUNT.get() - before
+        count() - before
     })
     .await;
     clients.join().expect("no panic").expect("served");
     allocated
+}
+
+fn count() -> u64 {
+    counting::here().map_or(0, counting::Thread::allocations)
 }
