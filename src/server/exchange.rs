@@ -234,20 +234,15 @@ impl Exchange {
             };
             let late = self.edits.to_client.get(known..).unwrap_or_default();
             match (own, &mut answered.reply) {
-                (Some(answer), reply) => {
-                    if let Reply::Stream(stream) = reply {
-                        // They went with the stream that is not sent.
-                        self.edits.to_client.splice(..0, stream.edits.to_client.drain(..));
-                    }
+                (Some(answer), _) => {
+                    self.streamed = None;
                     let keeps_alive = answered.keeps_alive;
                     let own = self.policy_answer(setting, &answer, answered.entry);
                     answered = Answered { keeps_alive, ..own };
                 }
-                (None, _) if late.is_empty() => {}
-                (None, Reply::Whole(message)) => message.add_fields(late),
-                (None, Reply::Stream(stream)) => {
-                    stream.edits.to_client.extend(self.edits.to_client.drain(known..));
-                }
+                (None, Reply::Whole(message)) if !late.is_empty() => message.add_fields(late),
+                // Of a stream, the head is still to be written.
+                (None, Reply::Whole(_) | Reply::Stream) => {}
             }
         }
         ran.finish(if answered.status >= 500 { End::Failed } else { End::Done });
