@@ -8,6 +8,7 @@ use super::forward::{FieldFilter, QueryFilter};
 use super::origin::OriginId;
 use super::policy::{Needs, Policy};
 use super::url_template::UrlTemplate;
+use crate::config::model::Behaviour;
 use crate::json::decode::DecodeSpec;
 use crate::json::merge::RenderOptions;
 
@@ -61,6 +62,8 @@ pub struct Endpoint {
     pub handler: Chain,
     /// Policies of the stage `Pipe`, in order.
     pub pipe: Chain,
+    /// `ringway` switches, its own or the service's.
+    pub behaviour: Behaviour,
     /// What all its policies need together.
     pub needs: Needs,
     /// Whether the request body has to be held: several consumers, or a policy that reads it.
@@ -109,6 +112,8 @@ pub struct Backend {
     pub sends_body_on_redirect: bool,
     /// Whether another host is tried when one cannot be connected to.
     pub tries_next_host: bool,
+    /// Longest pause of a body that is streamed from here.
+    pub stream_idle: Duration,
     /// Policies of the stage `Backend`.
     pub chain: Chain,
     /// Policies of the stage `Executor`.

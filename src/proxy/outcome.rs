@@ -24,6 +24,8 @@ macro_rules! labels {
         pub enum Label {
             $(#[doc = $meaning] $name,)*
         }
+        /// All of them, by index.
+        pub const ALL: &[Label] = &[$(Label::$name,)*];
         /// The texts of all labels, by index.
         pub const LABELS: &[&str] = &[$($text,)*];
         /// What each means, for the manual.
@@ -76,6 +78,11 @@ labels! {
 }
 
 impl Label {
+    /// The label that has this text: a policy names its own where there is one.
+    pub fn named(text: &str) -> Option<Label> {
+        ALL.iter().copied().find(|label| label.text() == text)
+    }
+
     /// The text in metrics.
     pub fn text(self) -> &'static str {
         LABELS[self as usize]

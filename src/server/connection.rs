@@ -380,7 +380,7 @@ impl One<'_> {
                     edits: exchange.edits(),
                     frame: setting.frame(),
                     write,
-                    idle: plan.behaviour.stream_idle,
+                    idle: streamed.idle,
                     slot: self.slot,
                 };
                 stream_reply::send(stream_setting, streamed, content.sender()).await

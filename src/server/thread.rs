@@ -37,6 +37,9 @@ const STALL: Duration = Duration::from_millis(10);
 /// Fullness of the memory budget, in thousandths, at which nothing more is accepted.
 const ACCEPT_STOPS: usize = 980;
 
+/// Turns of the driver within which the accepting task has ended, many times over.
+const TURNS_TO_CLOSE: usize = 100;
+
 /// What a worker is told.
 pub enum Command {
     /// Serve this from now on.
@@ -111,7 +114,7 @@ async fn serve(start: Start) {
         Rc::new(Worker::new(index, core, lane, plan, start.connections_max, start.started));
     let accepting = Accepting {
         worker: worker.clone(),
-        listener,
+        listener: listener.clone(),
         per_address: Rc::default(),
         per_address_max: start.per_address_max,
     };
@@ -140,6 +143,18 @@ async fn serve(start: Start) {
         }
     }
     worker.core.upstream.close_idle();
+    // A program that goes on without us wants its port back: the accepting task lets go of the
+    // listener in its next turn, and the driver closes it in the one after that.
+    worker.drain();
+    for _ in 0..TURNS_TO_CLOSE {
+        if Rc::strong_count(&listener) == 1 {
+            break;
+        }
+        crate::net::yield_now().await;
+    }
+    drop(listener);
+    crate::net::yield_now().await;
+    crate::net::yield_now().await;
 }
 
 struct Accepting {
