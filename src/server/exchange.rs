@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use super::content::Content;
@@ -807,9 +807,24 @@ impl Exchange {
                 }
             }
         }
-        if let Some(address) = found.or(setting.peer) {
-            let _ = write!(self.client_ip, "{address}");
+        match found.or(setting.peer) {
+            Some(IpAddr::V4(address)) => push_ipv4(address, &mut self.client_ip),
+            Some(address) => {
+                let _ = write!(self.client_ip, "{address}");
+            }
+            None => {}
         }
+    }
+}
+
+/// As `Display` does, without its machinery: this runs for every request.
+fn push_ipv4(address: Ipv4Addr, out: &mut String) {
+    let mut digits = itoa::Buffer::new();
+    for (at, octet) in address.octets().into_iter().enumerate() {
+        if at > 0 {
+            out.push('.');
+        }
+        out.push_str(digits.format(octet));
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Limits {
     pub connection_age: Duration,
     /// `connections`: client connections at once; absent: 45 % of the file limit.
     pub connections: Option<u32>,
-    /// `connections_per_ip`: of these, from one address; absent: decided from `connections`.
+    /// `connections_per_ip`: of these, from one address; absent: no bound of its own.
     pub connections_per_ip: Option<u32>,
     /// `drain_bytes`: read of a body nobody wants before its connection is closed, default 64 KiB.
     pub drain_bytes: u32,
