@@ -390,6 +390,8 @@ impl Work<'_> {
             params: endpoint.path.params.iter().map(|p| p.as_str().into()).collect(),
             timeout: endpoint.timeout,
             output,
+            merge_order: endpoint.behaviour.merge_order,
+            uses_rfc_statuses: endpoint.behaviour.statuses == Statuses::Rfc,
             head_complete: self.head(endpoint, true),
             head_incomplete: self.head(endpoint, false),
             holds_body: n_consumers > 1
@@ -491,6 +493,7 @@ impl Work<'_> {
             concurrent_calls: u16::try_from(backend.concurrent_calls.max(1)).unwrap_or(u16::MAX),
             sends_body_on_redirect: backend.send_body_on_redirect,
             tries_next_host: backend.behaviour.next_host,
+            stream_idle: backend.behaviour.stream_idle,
             chain,
             executor,
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::content::{Client, Content};
 use super::exchange::{Answered, Exchange, Reply, Setting, frame_of};
 use super::stream_reply;
-use super::worker::{Connected, Worker, unrouted_entry};
+use super::worker::{Connected, Load, Worker, unrouted_entry};
 use crate::config::model::HalfCloseGrace;
 use crate::http::Version;
 use crate::http::h1::{HeadError, Progress, parse_request};
@@ -161,7 +161,8 @@ fn requests<'a>(
             let limits = &plan.plan.limits;
             let is_last = n_requests >= limits.connection_requests
                 || started.since(opened) >= limits.connection_age
-                || worker.is_draining();
+                || worker.is_draining()
+                || worker.load() != Load::Normal;
             let one = One { worker, plan: &plan, slot, peer, started, is_last };
             // The exchange's own state lives in pooled memory: an idle connection stays small.
             let after = place(one.run(&mut exchange, &input, send)).await;
@@ -380,7 +381,7 @@ impl One<'_> {
                     edits: exchange.edits(),
                     frame: setting.frame(),
                     write,
-                    idle: plan.behaviour.stream_idle,
+                    idle: streamed.idle,
                     slot: self.slot,
                 };
                 stream_reply::send(stream_setting, streamed, content.sender()).await
