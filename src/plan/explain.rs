@@ -315,7 +315,7 @@ impl Words {
                     Rendering::JsonCollection => "the member \"collection\", as a JSON array",
                     Rendering::String => "the member \"content\", as text",
                 };
-                let order = match plan.behaviour.merge_order {
+                let order = match endpoint.merge_order {
                     MergeOrder::Configuration => "the later backend of the file wins",
                     MergeOrder::Arrival => "the later arrival wins",
                 };
@@ -343,7 +343,7 @@ impl Words {
                 }
             }
         }
-        let (bad, late) = if plan.uses_rfc_statuses { (502, 504) } else { (500, 500) };
+        let (bad, late) = if endpoint.uses_rfc_statuses { (502, 504) } else { (500, 500) };
         let body = if plan.returns_error_text { "the error's text" } else { "no content" };
         let failed =
             if bad == late { format!("{bad}") } else { format!("{bad}, or {late} when late") };

@@ -24,10 +24,9 @@ macro_rules! labels {
         pub enum Label {
             $(#[doc = $meaning] $name,)*
         }
-        /// All of them, by index.
-        pub const ALL: &[Label] = &[$(Label::$name,)*];
         /// The texts of all labels, by index.
         pub const LABELS: &[&str] = &[$($text,)*];
+        const ALL: &[Label] = &[$(Label::$name,)*];
         /// What each means, for the manual.
         pub const MEANINGS: &[(&str, &str)] = &[$(($text, $meaning),)*];
     };
@@ -49,7 +48,7 @@ labels! {
     BodyTooLarge = "body_too_large": "A request body that has to be held is over its limit.",
     TooManyParameters = "too_many_parameters": "The query has more parameters than allowed.",
     ClientLeft = "client_left": "The client went away before the answer was ready.",
-    Overload = "overload": "The memory limit is nearly reached.",
+    Overload = "overload": "The memory limit is nearly reached: answered 503.",
     Panic = "panic": "The gateway failed; the connection was closed.",
     NoHosts = "no_hosts": "The backend has no host.",
     NameNotFound = "backend_name_not_found": "The backend's name could not be resolved.",
@@ -78,9 +77,10 @@ labels! {
 }
 
 impl Label {
-    /// The label that has this text: a policy names its own where there is one.
-    pub fn named(text: &str) -> Option<Label> {
-        ALL.iter().copied().find(|label| label.text() == text)
+    /// The label of a policy's answer: its own where it has one here.
+    pub fn of_policy(text: &str) -> Label {
+        let known = LABELS.iter().position(|label| *label == text);
+        known.and_then(|at| ALL.get(at)).copied().unwrap_or(Label::Policy)
     }
 
     /// The text in metrics.
@@ -171,6 +171,8 @@ mod tests {
         texts.dedup();
         assert_eq!(texts.len(), LABELS.len());
         assert_eq!(Label::Several.text(), "backends_failed");
+        assert_eq!(Label::of_policy("bad_parameter"), Label::BadParameter);
+        assert_eq!(Label::of_policy("a program's own"), Label::Policy);
     }
 
     #[test]

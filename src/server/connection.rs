@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::content::{Client, Content};
 use super::exchange::{Answered, Exchange, Reply, Setting, frame_of};
 use super::stream_reply;
-use super::worker::{Connected, Worker, unrouted_entry};
+use super::worker::{Connected, Load, Worker, unrouted_entry};
 use crate::config::model::HalfCloseGrace;
 use crate::http::Version;
 use crate::http::h1::{HeadError, Progress, parse_request};
@@ -163,7 +163,8 @@ fn requests<'a>(
             let limits = &plan.plan.limits;
             let is_last = n_requests >= limits.connection_requests
                 || started.since(opened) >= jittered(limits.connection_age, opened)
-                || worker.is_draining();
+                || worker.is_draining()
+                || worker.load() != Load::Normal;
             let has_begun = Cell::new(false);
             let one =
                 One { worker, plan: &plan, slot, peer, started, is_last, has_begun: &has_begun };

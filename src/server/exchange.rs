@@ -8,9 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use super::content::Content;
-use super::worker::{Worker, builtin_entry, unrouted_entry};
+use super::worker::{Load, Worker, builtin_entry, unrouted_entry};
 use crate::admin::builtin;
-use crate::config::model::Statuses;
 use crate::http::h1::RequestHead;
 use crate::http::uri::path::{self, Decoded};
 use crate::http::uri::query::QueryEncoder;
@@ -299,6 +298,11 @@ impl Exchange {
                 self.end_stage(setting, ran, answered, Needs::HEAD)
             }
             Routed::Found { route } => match plan.routes.get(route as usize) {
+                Some(Route::Endpoint(EndpointId(entry)))
+                    if setting.worker.load() >= Load::Refusing =>
+                {
+                    self.overloaded(setting, *entry)
+                }
                 Some(Route::Endpoint(id)) => match plan.endpoint(*id) {
                     Some(endpoint) => {
                         let mut ran = self.engine_chain(setting);
@@ -471,7 +475,7 @@ impl Exchange {
             }
             Composed::Stream(streamed) => status = streamed.response.status(),
             Composed::Failed(failures) => {
-                status = total(failures).status(endpoint.behaviour.statuses == Statuses::Rfc);
+                status = total(failures).status(endpoint.uses_rfc_statuses);
             }
         }
         let own = pipe.responses(&mut |step| {
@@ -577,7 +581,7 @@ impl Exchange {
             (Composed::Failed(failures), _) => {
                 self.note(setting, endpoint, &failures);
                 let outcome: Outcome = total(&failures);
-                let status = outcome.status(endpoint.behaviour.statuses == Statuses::Rfc);
+                let status = outcome.status(endpoint.uses_rfc_statuses);
                 let tells = plan.returns_error_text;
                 let block = self.writer(setting).failed(&failures, status, tells);
                 let status = status_of(&block).unwrap_or(status);
@@ -726,6 +730,14 @@ impl Exchange {
         }
     }
 
+    /// 503 while memory is short: nothing is held for it, and the connection ends.
+    #[cold]
+    fn overloaded(&mut self, setting: &Setting<'_>, entry: u32) -> Answered {
+        let lines = b"Retry-After: 1\r\n";
+        let plain = Plain { status: 503, banner: None, content_type: b"", lines, body: b"" };
+        self.last(setting, &plain, Label::Overload, entry)
+    }
+
     fn bad_body(&mut self, setting: &Setting<'_>, entry: u32, error: BodyError) -> Answered {
         let (status, label) = match error {
             BodyError::TooLarge => (413, Label::BodyTooLarge),
@@ -742,7 +754,7 @@ impl Exchange {
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: answer.status,
-            label: Label::named(answer.label).unwrap_or(Label::Policy),
+            label: Label::of_policy(answer.label),
             entry,
             is_logged: true,
             keeps_alive: true,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::connection;
 use super::prepare::Prepared;
-use super::worker::{Worker, layout};
+use super::worker::{Load, Worker, layout};
 use crate::control::names::Names;
 use crate::http::date::DateCache;
 use crate::net::clock::{self, Tick};
@@ -33,9 +33,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A turn of the loop over this counts as stalled.
 const STALL: Duration = Duration::from_millis(10);
-
-/// Fullness of the memory budget, in thousandths, at which nothing more is accepted.
-const ACCEPT_STOPS: usize = 980;
 
 /// Turns of the driver within which the accepting task has ended, many times over.
 const TURNS_TO_CLOSE: usize = 100;
@@ -168,8 +165,8 @@ impl Accepting {
     async fn run(self) {
         let worker = &self.worker;
         loop {
-            let is_full = worker.n_connections() >= worker.connections_max
-                || worker.pressure() >= ACCEPT_STOPS;
+            let is_full =
+                worker.n_connections() >= worker.connections_max || worker.load() == Load::Full;
             if is_full && !worker.is_draining() {
                 timer::sleep_until(clock::now() + ACCEPT_PAUSE).await;
                 continue;

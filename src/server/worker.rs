@@ -163,9 +163,9 @@ impl Worker {
         Connected { worker: self.clone(), place: Cell::new(None) }
     }
 
-    /// Fullness of the memory budget in thousandths, as of the last look.
-    pub fn pressure(&self) -> usize {
-        self.pressure.get()
+    /// What the fullness of the memory budget asks for.
+    pub fn load(&self) -> Load {
+        Load::of(self.pressure.get())
     }
 
     /// Notes how full the memory budget is.
@@ -235,6 +235,31 @@ impl Worker {
     }
 }
 
+/// The steps of an overload (docs/reference/hardening.md section 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Load {
+    /// Nothing to do.
+    Normal,
+    /// Connections close after the answer they are at.
+    Closing,
+    /// Endpoints answer 503.
+    Refusing,
+    /// No connection is accepted either.
+    Full,
+}
+
+impl Load {
+    /// The step at so many thousandths of the memory budget.
+    fn of(thousandths: usize) -> Load {
+        match thousandths {
+            0..920 => Load::Normal,
+            920..950 => Load::Closing,
+            950..980 => Load::Refusing,
+            _ => Load::Full,
+        }
+    }
+}
+
 /// A counted connection.
 pub struct Connected {
     worker: Rc<Worker>,
@@ -272,6 +297,26 @@ impl Drop for Connected {
         worker.core.cells.down(crate::telemetry::names::Level::ConnectionsOpen);
         if worker.is_draining.get() && worker.n_connections.get() == 0 {
             worker.wake_drain_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_of_an_overload() {
+        for (thousandths, load) in [
+            (0, Load::Normal),
+            (919, Load::Normal),
+            (920, Load::Closing),
+            (949, Load::Closing),
+            (950, Load::Refusing),
+            (980, Load::Full),
+            (usize::MAX, Load::Full),
+        ] {
+            assert_eq!(Load::of(thousandths), load, "{thousandths}");
         }
     }
 }
