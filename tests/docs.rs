@@ -1,7 +1,8 @@
 //! What the documents tell people to type is typed here: each `sh` block of the README and the
 //! manual runs in an empty directory with the built binary on the PATH. The blocks of a page are
 //! one script, so that a later block sees what an earlier one wrote or started; what was started
-//! in the background ends with the page. The examples in `config/` pass `check --strict`.
+//! in the background ends with the page. The examples in `config/` pass `check --strict`, start and
+//! answer. Links between the pages lead somewhere.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -52,9 +53,9 @@ fn script(page: &str) -> String {
             continue;
         }
         if inside {
-            // The binary of this build stands in for one that would take minutes to build again;
-            // `.ci/run` types the real lines.
-            let installs = trimmed.starts_with("cargo install") || trimmed.starts_with("git clone");
+            // The binary of this build stands in for one that would take minutes to build again, and
+            // this test is part of `cargo test`; `.ci/run` types the real lines.
+            let installs = trimmed.starts_with("cargo ") || trimmed.starts_with("git clone");
             let enters = trimmed.starts_with("cd ringway");
             if installs || enters {
                 script.push_str("ringway --version\n");
@@ -124,18 +125,146 @@ fn run(page: &Path, script: &str) {
     );
 }
 
-#[test]
-fn the_examples_pass_the_strict_check() {
+fn examples() -> Vec<PathBuf> {
     let mut examples = Vec::new();
     let takes = |path: &Path| {
         let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         ["json", "yml", "yaml", "toml"].contains(&extension.as_str())
     };
     files(&root().join("config"), &takes, &mut examples);
-    for example in examples {
+    examples
+}
+
+#[test]
+fn the_examples_pass_the_strict_check() {
+    for example in examples() {
         let name = example.file_name().expect("a name").to_string_lossy().into_owned();
         let directory = example.parent().expect("a directory");
         let found = process::run_in(directory, &["check", "--strict", "-c", &name], &[]);
         assert_eq!(found.status.code(), Some(0), "{}: {found}", example.display());
     }
+}
+
+/// Each example says what it shows, starts on a port of its own, and answers its health route.
+#[test]
+fn the_examples_start_and_answer() {
+    for example in examples() {
+        let shown = example.display();
+        let text = fs::read_to_string(&example).expect("an example");
+        let says = text.contains("\"_comment\"") || text.starts_with('#');
+        assert!(says, "{shown}: no comment says what it shows");
+        let path = text.split("\"health_path\": \"").nth(1).and_then(|rest| rest.split('"').next());
+        let health = path.unwrap_or("/__health");
+        let port = support::ports::free_port();
+        let number = port.number.to_string();
+        let name = example.file_name().expect("a name").to_string_lossy().into_owned();
+        let directory = example.parent().expect("a directory");
+        let mut command = process::command(directory, &["run", "-c", &name, "-p", &number]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let (stdout, stderr) = (Log::of(child.stdout.take()), Log::of(child.stderr.take()));
+        let told = || format!("{shown}\n{}{}", stdout.text(), stderr.text());
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], port.number));
+        support::until(&format!("{shown} listens"), || {
+            let ended = child.try_wait().expect("a child can be waited for");
+            assert!(ended.is_none(), "it ended with {ended:?}: {}", told());
+            std::net::TcpStream::connect(address).is_ok()
+        });
+        support::Connection::open(address)
+            .send(format!("GET {health} HTTP/1.1\r\nHost: gw\r\n\r\n"))
+            .status(200);
+        process::signal(child.id(), libc::SIGTERM);
+        let status = process::wait(&mut child, support::PATIENCE);
+        if status.is_none() {
+            let _ = child.kill();
+        }
+        assert_eq!(status.and_then(|status| status.code()), Some(0), "{}", told());
+    }
+}
+
+/// The same example in three formats means the same.
+#[test]
+fn the_formats_agree() {
+    let directory = root().join("config");
+    let dump = |name: &str| {
+        let found = process::run_in(&directory, &["check", "-dd", "-c", name], &[]);
+        assert_eq!(found.status.code(), Some(0), "{name}: {found}");
+        found.stderr.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let json = dump("merge.json");
+    for name in ["merge.yaml", "merge.toml"] {
+        assert_eq!(dump(name), json, "{name}");
+    }
+}
+
+/// The anchor that a heading gets.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading.trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+}
+
+/// Targets of `[text](target)` and `![text](target)` outside of fenced blocks.
+fn links(page: &str) -> Vec<&str> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in page.lines() {
+        if line.trim_start().starts_with("```") {
+            inside = !inside;
+        }
+        if !inside {
+            let targets = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+            found.extend(targets);
+        }
+    }
+    found
+}
+
+#[test]
+fn links_lead_somewhere() {
+    assert_eq!(anchor("`ringway.limits`"), "ringwaylimits");
+    let mut pages = pages();
+    for name in ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        pages.push(root().join(name));
+    }
+    let mut wrong = Vec::new();
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("a page");
+        for link in links(&text) {
+            // Results are made by a run of the load tests.
+            if link.contains("://") || link.starts_with("loadtests/") {
+                continue;
+            }
+            let (path, wanted) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => page.clone(),
+                path => page.parent().expect("a directory").join(path),
+            };
+            let has_anchor = || {
+                let text = fs::read_to_string(&target).unwrap_or_default();
+                text.lines().any(|line| {
+                    line.starts_with('#') && { anchor(line.trim_start_matches('#')) == wanted }
+                })
+            };
+            if !target.exists() || (!wanted.is_empty() && !has_anchor()) {
+                wrong.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The book shows every page of the manual.
+#[test]
+fn every_page_is_in_the_summary() {
+    let summary = fs::read_to_string(root().join("docs/SUMMARY.md")).expect("the summary");
+    let listed = links(&summary);
+    let mut found = Vec::new();
+    files(&root().join("docs"), &|path| path.extension().is_some_and(|e| e == "md"), &mut found);
+    let wrong: Vec<_> = found
+        .iter()
+        .filter_map(|page| page.strip_prefix(root().join("docs")).ok())
+        .map(|page| page.display().to_string())
+        .filter(|page| page != "SUMMARY.md" && !listed.contains(&page.as_str()))
+        .collect();
+    assert!(wrong.is_empty(), "not in docs/SUMMARY.md: {wrong:#?}");
 }

@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("proxy", 60),
     ("admin", 70),
     ("server", 80),
+    ("gateway", 85),
     ("cli", 90),
 ];
 
@@ -64,7 +65,7 @@ fn floors_look_down_only() {
     let mut wrong = Vec::new();
     for path in rust_files("src") {
         let name = relative(&path);
-        let module = name.trim_start_matches("src/").split('/').next().unwrap_or_default();
+        let module = name.trim_start_matches("src/").split(['/', '.']).next().unwrap_or_default();
         let Some(own) = floor(module) else { continue };
         let text = fs::read_to_string(&path).expect("a source file is readable");
         for (line, code) in code_lines(&text) {
@@ -253,6 +254,29 @@ fn every_metric_is_in_the_manual() {
     let wrong: Vec<_> =
         literals(&names, is_metric).into_iter().filter(|name| !manual.contains(name)).collect();
     assert!(wrong.is_empty(), "metrics that no page of docs/ mentions: {wrong:#?}");
+}
+
+/// Labels that tell outcomes and ends of connections apart are met by whoever reads a dashboard.
+#[test]
+fn every_outcome_and_close_reason_is_in_the_manual() {
+    let manual = manual();
+    let is_label = |literal: &str| {
+        literal.len() > 1 && literal.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    };
+    let outcomes = source("src/proxy/outcome.rs").unwrap_or_default();
+    let outcomes: String = outcomes
+        .lines()
+        .filter(|line| line.contains(" = \""))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let connection = source("src/server/connection.rs").unwrap_or_default();
+    let reasons = connection.split("CLOSE_REASONS: &[&str] = &[").nth(1).unwrap_or_default();
+    let reasons = reasons.split("];").next().unwrap_or_default();
+    let labels = [literals(&outcomes, is_label), literals(reasons, is_label)].concat();
+    assert!(labels.len() > 40, "the tables were not found");
+    let wrong: Vec<_> =
+        labels.iter().filter(|label| !manual.contains(&format!("`{label}`"))).collect();
+    assert!(wrong.is_empty(), "labels that no page of docs/ mentions: {wrong:#?}");
 }
 
 /// The manual shows each key that acts: its table is made from, or held against, the one table of

@@ -1,23 +1,11 @@
-//! The file of `-c` with everything that its reading needs from the process: the file system, the
-//! environment, the terminal. `check` and `run` come through here, so that they agree.
+//! The file of `-c` and what is told about it on the terminal. `check`, `run` and `explain` come
+//! through here, so that they agree.
 
 use crate::config::diagnostic::Diagnostics;
-use crate::config::load::{Loaded, Options, load};
 use crate::config::render;
 use crate::config::source::Sources;
+pub(super) use crate::gateway::read_file as read;
 use std::io::IsTerminal as _;
-
-/// Reads a configuration; the error is that the file itself cannot be read.
-pub(super) fn read(path: &str, options: &Options) -> Result<Loaded, String> {
-    let text = std::fs::read(path).map_err(|error| format!("'{path}' (open): {error}"))?;
-    let environment: Vec<_> = std::env::vars_os()
-        .map(|(name, value)| {
-            (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
-        })
-        .collect();
-    let files = |path: &str| std::fs::read(path).map_err(|error| error.to_string());
-    Ok(load(&files, path, &text, &environment, options))
-}
 
 /// Prints problems to standard error: with the lines of the file on a terminal, one line each
 /// otherwise.

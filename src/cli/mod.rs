@@ -8,7 +8,9 @@
 mod check;
 mod completions;
 mod config_file;
+mod demo;
 mod dump;
+mod explain;
 mod init;
 mod run;
 mod version;
@@ -39,6 +41,10 @@ enum Command {
     /// Say everything that is wrong with a configuration; refuses exactly what `run` refuses
     #[command(visible_alias = "validate")]
     Check(check::Arguments),
+    /// Say what a configuration does with a request: route, policies, backends, answer
+    Explain(explain::Arguments),
+    /// Serve a demo with backends of its own, and say what to try
+    Demo(demo::Arguments),
     /// Write a commented starter file
     Init(init::Arguments),
     /// Print the version
@@ -60,6 +66,8 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments, &verify),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Version => version::run(),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
@@ -68,8 +76,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Looks as far as `run` will: routes, policies, TLS.
 fn verify(service: &Service, found: &mut Diagnostics) {
-    let workers = server::n_workers(service);
-    let _ = server::prepare(service, policy::REGISTRATIONS, workers, 0, found);
+    server::verify(service, policy::REGISTRATIONS, found);
 }
 
 /// Help that was asked for goes to standard output; a mistake is told on both streams.
@@ -151,7 +158,7 @@ mod tests {
     fn help_texts() {
         let mut command = Arguments::command();
         insta::assert_snapshot!(command.render_long_help());
-        for name in ["check", "init"] {
+        for name in ["run", "check", "explain", "demo", "init", "completions"] {
             let part = command.find_subcommand_mut(name).expect("it is a command");
             insta::assert_snapshot!(name, part.render_long_help());
         }

@@ -3,9 +3,8 @@
 use super::{config_file, tell};
 use crate::config::load::Options;
 use crate::config::render;
-use crate::server::{self, Launch, Reread};
+use crate::server::{self, Launch, Reread, Steering};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// What `run` is asked.
 #[derive(clap::Args)]
@@ -73,7 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         registrations: crate::policy::REGISTRATIONS.to_vec(),
         driver: std::env::var("RINGWAY_DRIVER").ok(),
         reader: Some(reader),
-        stop: Arc::default(),
+        steering: Steering::Signals,
         listening: None,
     };
     match server::run(launch) {

@@ -185,7 +185,7 @@ fn a_line_for_each_refusal() {
  "extra_config": {"security/cors": {}, "security/corz": {}, "auth/validator": {"x": 1},
    "qos/ratelimit/proxy": {"max_rate": 1}, "documentation/openapi": {"a": 1},
    "router": {"return_error_msg": "yes", "trusted_proxies": ["x"], "max_payload": 5},
-   "ringway": {"profil": "safe", "limits": {"json_depth": 0}, "workers": 0, "admin": "here"},
+   "ringway": {"profil": "safe", "limits": {"inflate_ratio": 0}, "workers": 0, "admin": "here"},
    "telemetry/logging": {"level": "INF", "stdout": true, "syslog": true}},
  "endpoints": [
   {"endpoint": "/a/*x", "backend": [{"url_pattern": "/b"}]},

@@ -71,6 +71,9 @@ impl HeaderId {
     /// How many ids there are, `Other` not counted.
     pub const COUNT: usize = NAMES.len();
 
+    /// All that have a name, in the order of their numbers.
+    pub const ALL: &[HeaderId] = IDS;
+
     /// The id of a field name, whatever its case.
     #[inline]
     pub fn of(name: &[u8]) -> HeaderId {

@@ -10,6 +10,9 @@ use super::nest::Nest;
 use super::scan::{DEPTH_MAX, RENDERED_DEPTH_MAX, Scanner, check_len, shape_of};
 use super::text;
 
+/// Levels of a tree that policies look into (docs/reference/hardening.md 1).
+pub const SHALLOW_DEPTH_MAX: usize = 128;
+
 /// A parsed document; pooled, `parse` keeps capacity.
 #[derive(Debug, Default)]
 pub struct Tree {
@@ -48,6 +51,18 @@ impl Tree {
     /// Reads the first value of `body`.
     pub fn parse(&mut self, body: &[u8]) -> Result<(), JsonError> {
         self.parse_within(body, DEPTH_MAX)
+    }
+
+    /// The same for readers that recurse: `false` also for nesting beyond [`SHALLOW_DEPTH_MAX`].
+    pub fn parse_shallow(&mut self, body: &[u8]) -> bool {
+        self.nodes.clear();
+        self.open.clear();
+        let is_short = check_len(body).is_ok();
+        let is_read = is_short && self.read(Scanner::within(body, SHALLOW_DEPTH_MAX)).is_some();
+        if !is_read {
+            self.nodes.clear();
+        }
+        is_read
     }
 
     /// Reads what we rendered.

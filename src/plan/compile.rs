@@ -9,7 +9,7 @@ use super::endpoint::{
 };
 use super::forward::{FieldFilter, QueryFilter};
 use super::origin::{OriginKey, Origins};
-use super::policy::{Level, Needs, PlanCx, Policy, Registration, Stage};
+use super::policy::{Level, Listed, Needs, PlanCx, Policy, Registration, Slots, Stage};
 use super::router::{Conflict, Options, RouterBuilder};
 use super::url_template::UrlTemplate;
 use super::{Builtin, Plan};
@@ -26,9 +26,11 @@ use crate::json::select::{Selection, SelectionSpec};
 
 /// What compiling depends on beside the file.
 #[derive(Clone, Copy, Debug)]
-pub struct Environment {
+pub struct Environment<'a> {
     /// Workers of the process: one core alone balances in turn, several at random, as KrakenD does.
     pub workers: usize,
+    /// The plan before this one, whose per-core state carries over.
+    pub slots: Option<&'a Slots>,
 }
 
 /// Compiles a service with the ordered list of policies. Problems go into `found`; with an error
@@ -36,7 +38,7 @@ pub struct Environment {
 pub fn compile(
     service: &Service,
     registrations: &[Registration],
-    environment: Environment,
+    environment: Environment<'_>,
     found: &mut Diagnostics,
 ) -> Option<Plan> {
     let mut work = Work {
@@ -44,7 +46,8 @@ pub fn compile(
         registrations,
         found,
         origins: Origins::default(),
-        slots: Vec::new(),
+        slots: environment.slots.map(Slots::renewed).unwrap_or_default(),
+        listed: Vec::new(),
         n_backends: 0,
         heads: Vec::new(),
         balance: if environment.workers > 1 { Balance::Random } else { Balance::RoundRobin },
@@ -63,7 +66,8 @@ pub fn compile(
     if work.found.has_errors() {
         return None;
     }
-    let Work { origins, slots, n_backends, .. } = work;
+    let Work { origins, mut slots, listed, n_backends, .. } = work;
+    slots.settle();
     let limits = &service.limits;
     let router = &service.router;
     Some(Plan {
@@ -85,6 +89,7 @@ pub fn compile(
         service_chain,
         engine_chain,
         slots,
+        listed,
         banner: banner(router.hide_version_header),
         client_ip: ClientIp {
             by_forwarding_fields: router.forwarded_by_client_ip,
@@ -103,6 +108,7 @@ pub fn compile(
         access_log: !router.disable_access_log,
         skip_paths: router.logger_skip_paths.iter().map(|p| p.as_bytes().into()).collect(),
         uses_rfc_statuses: service.behaviour.statuses == Statuses::Rfc,
+        timeout: service.timeout,
         max_shutdown_wait: service.max_shutdown_wait_time,
         server: service.server.clone(),
     })
@@ -142,7 +148,8 @@ impl Routes {
             handle_method_not_allowed: !router.disable_handle_method_not_allowed,
             remove_extra_slash: router.remove_extra_slash,
             auto_options: router.auto_options,
-            auto_head: service.behaviour.auto_head,
+            // `auto_head` is an endpoint's matter: its HEAD is a route like any other.
+            auto_head: false,
         };
         Routes { builder: RouterBuilder::new(options), list: Vec::new() }
     }
@@ -195,11 +202,11 @@ impl Routes {
     ) {
         let route = self.next(Route::Endpoint(EndpointId(index as u32)));
         let method = endpoint.method.as_str();
-        let Err(Conflict { existing, reason }) =
-            self.builder.add(method, &endpoint.path.route, route)
-        else {
-            return;
-        };
+        let added = self.builder.add(method, &endpoint.path.route, route).and_then(|()| {
+            let is_head_too = endpoint.behaviour.auto_head && method == "GET";
+            if is_head_too { self.builder.add("HEAD", &endpoint.path.route, route) } else { Ok(()) }
+        });
+        let Err(Conflict { existing, reason }) = added else { return };
         let other = existing.and_then(|route| match self.list.get(route as usize) {
             Some(Route::Endpoint(id)) => service.endpoints.get(id.0 as usize),
             _ => None,
@@ -222,12 +229,46 @@ impl Routes {
     }
 }
 
+/// Where a chain stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// Names the state of its policies over reloads: the same route is the same place, wherever in
+    /// the file it stands.
+    identity: &'a str,
+    endpoint: Option<u32>,
+    backend: Option<u32>,
+    sees: Sees,
+}
+
+/// What the policies of a place can be shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sees {
+    Heads,
+    Requests,
+    All,
+}
+
+impl Sees {
+    fn refuses(self, needs: Needs) -> Option<&'static str> {
+        match self {
+            Sees::Heads if needs != Needs::HEAD => {
+                Some("the policies of the whole service see heads only")
+            }
+            Sees::Requests if needs.contains(Needs::RESPONSE_BODY) => {
+                Some("it reads the response body, which \"no-op\" streams past")
+            }
+            Sees::Heads | Sees::Requests | Sees::All => None,
+        }
+    }
+}
+
 struct Work<'a> {
     service: &'a Service,
     registrations: &'a [Registration],
     found: &'a mut Diagnostics,
     origins: Origins,
-    slots: Vec<String>,
+    slots: Slots,
+    listed: Vec<Listed>,
     n_backends: u32,
     /// Response heads shared by all endpoints that have the same.
     heads: Vec<Arc<[u8]>>,
@@ -244,7 +285,12 @@ impl Work<'_> {
             .collect();
         let root = self.service.node(crate::config::node::NodeId::ROOT);
         let extra = &self.service.extra;
-        self.chain(&registrations, extra, root, "")
+        let sees = match stage {
+            Stage::Service | Stage::Engine => Sees::Heads,
+            Stage::Handler | Stage::Pipe | Stage::Backend | Stage::Executor => Sees::All,
+        };
+        let place = Place { identity: "", endpoint: None, backend: None, sees };
+        self.chain(&registrations, extra, root, place)
     }
 
     fn chain(
@@ -252,7 +298,7 @@ impl Work<'_> {
         registrations: &[Registration],
         extra: &[ExtraBlock],
         owner: Node<'_>,
-        place: &str,
+        place: Place<'_>,
     ) -> Chain {
         let mut chain: Vec<Arc<dyn Policy>> = Vec::new();
         for registration in registrations {
@@ -262,9 +308,21 @@ impl Work<'_> {
                 None if registration.always => owner,
                 None => continue,
             };
-            let mut cx =
-                PlanCx { found: self.found, service: self.service, place, slots: &mut self.slots };
-            chain.extend((registration.compile)(&node, &mut cx));
+            let Registration { namespace, stage, .. } = *registration;
+            let mut cx = PlanCx {
+                found: self.found,
+                service: self.service,
+                place: place.identity,
+                namespace,
+                slots: &mut self.slots,
+            };
+            let Some(policy) = (registration.compile)(&node, &mut cx) else { continue };
+            if let Some(why) = place.sees.refuses(policy.needs()) {
+                self.found.error(node, format!("{namespace} cannot work here: {why}"));
+            }
+            let Place { endpoint, backend, .. } = place;
+            self.listed.push(Listed { namespace, stage, endpoint, backend });
+            chain.push(policy);
         }
         chain.into()
     }
@@ -289,18 +347,25 @@ impl Work<'_> {
         handler_common: &Chain,
         pipe_common: &Chain,
     ) -> Endpoint {
-        let place = format!("endpoints[{index}]");
+        let identity = format!("{} {}", endpoint.method.as_str(), endpoint.path.route);
+        let streams = endpoint.output_encoding == OutputEncoding::NoOp;
+        let place = Place {
+            identity: &identity,
+            endpoint: Some(index as u32),
+            backend: None,
+            sees: if streams { Sees::Requests } else { Sees::All },
+        };
         let owner = self.service.node(endpoint.at);
         let handler =
             self.at_level(&[Stage::Service, Stage::Engine, Stage::Handler], Level::ENDPOINT);
-        let handler = joined(handler_common, self.chain(&handler, &endpoint.extra, owner, &place));
+        let handler = joined(handler_common, self.chain(&handler, &endpoint.extra, owner, place));
         let pipe = self.at_level(&[Stage::Pipe], Level::ENDPOINT);
-        let pipe = joined(pipe_common, self.chain(&pipe, &endpoint.extra, owner, &place));
+        let pipe = joined(pipe_common, self.chain(&pipe, &endpoint.extra, owner, place));
         let backends: Box<[Backend]> = endpoint
             .backends
             .iter()
             .enumerate()
-            .map(|(at, backend)| self.backend(&format!("{place}.backend[{at}]"), endpoint, backend))
+            .map(|(at, backend)| self.backend(place, at, endpoint, backend))
             .collect();
         let output = match endpoint.output_encoding {
             OutputEncoding::NoOp => Output::NoOp,
@@ -326,6 +391,8 @@ impl Work<'_> {
             params: endpoint.path.params.iter().map(|p| p.as_str().into()).collect(),
             timeout: endpoint.timeout,
             output,
+            merge_order: endpoint.behaviour.merge_order,
+            uses_rfc_statuses: endpoint.behaviour.statuses == Statuses::Rfc,
             head_complete: self.head(endpoint, true),
             head_incomplete: self.head(endpoint, false),
             holds_body: n_consumers > 1
@@ -363,13 +430,21 @@ impl Work<'_> {
 
     fn backend(
         &mut self,
-        place: &str,
+        place: Place<'_>,
+        index: usize,
         endpoint: &model::Endpoint,
         backend: &model::Backend,
     ) -> Backend {
         let id = BackendId(self.n_backends);
         self.n_backends += 1;
         let owner = self.service.node(backend.at);
+        let identity = format!("{} {} {index}", place.identity, backend.url_pattern.stored);
+        let place = Place {
+            identity: &identity,
+            backend: Some(index as u32),
+            sees: if backend.encoding == Encoding::NoOp { Sees::Requests } else { Sees::All },
+            ..place
+        };
         let at = self.at_level(&[Stage::Backend], Level::BACKEND);
         let chain = self.chain(&at, &backend.extra, owner, place);
         let at = self.at_level(&[Stage::Executor], Level::BACKEND);
@@ -419,6 +494,7 @@ impl Work<'_> {
             concurrent_calls: u16::try_from(backend.concurrent_calls.max(1)).unwrap_or(u16::MAX),
             sends_body_on_redirect: backend.send_body_on_redirect,
             tries_next_host: backend.behaviour.next_host,
+            stream_idle: backend.behaviour.stream_idle,
             chain,
             executor,
         }

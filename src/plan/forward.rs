@@ -63,6 +63,21 @@ impl Names {
         }
     }
 
+    /// The names in a list, in canonical form, for people to read.
+    pub fn shown(&self) -> Vec<String> {
+        let Names::Listed { known, other } = self else { return Vec::new() };
+        let known = HeaderId::ALL
+            .iter()
+            .filter(|id| known >> (**id as u32) & 1 == 1)
+            .map(|id| id.name().to_owned());
+        let other = other.iter().map(|name| {
+            let mut canonical = Vec::new();
+            crate::http::canonical_name(name, &mut canonical);
+            String::from_utf8_lossy(&canonical).into_owned()
+        });
+        known.chain(other).collect()
+    }
+
     /// Nothing passes: the client's fields need not be looked at.
     pub fn is_empty(&self) -> bool {
         matches!(self, Names::Listed { known: 0, other } if other.is_empty())

@@ -4,6 +4,7 @@
 mod client_ip;
 mod compile;
 mod endpoint;
+mod explain;
 mod forward;
 mod head_template;
 mod origin;
@@ -20,6 +21,7 @@ pub use endpoint::{
     Backend, BackendId, Balance, Builtin, Chain, Decode, Endpoint, EndpointId, Host, OnStatus,
     Output, Route,
 };
+pub use explain::explain;
 pub use forward::{FieldFilter, Names, QueryFilter};
 pub use head_template::{Content, Incoming, Redirected, WireOptions, Written};
 pub use origin::{OriginId, OriginKey, OriginSpec, Origins};
@@ -27,6 +29,18 @@ pub use url_template::{UrlTemplate, Values};
 
 use crate::config::model::{Behaviour, Limits, ServerTimeouts};
 use crate::http::h1::HeadLimits;
+
+/// Share of the endpoint's timeout that a merge has, in percent.
+pub const MERGE_SHARE: u32 = 85;
+
+/// Share of the endpoint's timeout that a race of equal calls has, in percent.
+pub const RACE_SHARE: u32 = 75;
+
+/// A part of a timeout.
+pub fn share(timeout: Duration, percent: u32) -> Duration {
+    // Rounding does not show: timeouts are far coarser than a nanosecond.
+    timeout / 100 * percent
+}
 
 /// Everything that traffic needs to know. Immutable; swapped as a whole.
 pub struct Plan {
@@ -54,8 +68,10 @@ pub struct Plan {
     pub service_chain: Chain,
     /// Policies of the stage `Engine`.
     pub engine_chain: Chain,
+    /// All policies in force, in order, for people to read.
+    pub listed: Vec<policy::Listed>,
     /// Names of the per-core slots that policies asked for.
-    pub slots: Vec<String>,
+    pub slots: policy::Slots,
     /// The `X-Krakend` line.
     pub banner: Box<str>,
     /// Whose address counts as the client's.
@@ -76,6 +92,8 @@ pub struct Plan {
     pub skip_paths: Vec<Box<[u8]>>,
     /// 502 and 504 instead of KrakenD's 500.
     pub uses_rfc_statuses: bool,
+    /// The service's `timeout`: bounds what policies wait for where no endpoint has its own.
+    pub timeout: Duration,
     /// `max_shutdown_wait_time`.
     pub max_shutdown_wait: Duration,
     /// `read_timeout`, `write_timeout` and the like.

@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -40,22 +41,24 @@ pub trait Policy: Send + Sync {
 /// How an exchange ended, as `on_end` sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The answer was made (whatever its status).
+    /// The answer was made, with a status below 500; around a backend: it gave something.
     Done,
     /// A backend, a deadline or another policy made it fail.
     Failed,
-    /// The client went away first.
+    /// It was given up: the client went away, or an equal call was faster.
     Cancelled,
 }
 
-/// What a policy reads beyond the head, per direction.
+/// What a policy reads beyond the head, per direction. The stages `Service` and `Engine` see heads
+/// only, since they run for requests of no endpoint too; what is streamed (`no-op`) has no response
+/// body to show. Both are refused while the plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs(u8);
 
 impl Needs {
     /// Only the heads: bodies stream past.
     pub const HEAD: Needs = Needs(0);
-    /// The whole request body, at most `limits.request_body` bytes (413 above).
+    /// The whole request body, at most `limits.body_bytes` bytes (413 above).
     pub const REQUEST_BODY: Needs = Needs(1);
     /// The whole response body.
     pub const RESPONSE_BODY: Needs = Needs(2);
@@ -231,8 +234,22 @@ impl Registration {
     }
 }
 
-/// The chain's order: the built-in list with the user's registrations put where they asked to be.
-/// An `after` that names nothing is an error text.
+/// A policy in force and where: what `explain` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key in `extra_config`.
+    pub namespace: &'static str,
+    /// Where it was registered for.
+    pub stage: Stage,
+    /// Index of the endpoint; `None`: the whole service.
+    pub endpoint: Option<u32>,
+    /// Index of the backend within the endpoint; `None`: not around one backend.
+    pub backend: Option<u32>,
+}
+
+/// The chain's order: the built-in list with the user's registrations put where they asked to be;
+/// several after the same policy stay in their own order. An `after` that names no policy of the
+/// same stage is an error text.
 pub fn ordered(
     built_in: &[Registration],
     added: &[Registration],
@@ -241,10 +258,20 @@ pub fn ordered(
     for one in added {
         let at = match one.after {
             None => list.len(),
-            Some(name) => match list.iter().rposition(|r| r.namespace == name) {
-                Some(at) => at + 1,
-                None => return Err(format!("no policy is called \"{name}\"")),
-            },
+            Some(name) => {
+                let is_it = |r: &Registration| r.namespace == name && r.stage == one.stage;
+                match list.iter().rposition(is_it) {
+                    Some(at) => {
+                        let behind = list[at + 1..].iter().take_while(|r| r.after == Some(name));
+                        at + 1 + behind.count()
+                    }
+                    None if list.iter().any(|r| r.namespace == name) => {
+                        let stage = one.stage;
+                        return Err(format!("\"{name}\" is in another stage than {stage:?}"));
+                    }
+                    None => return Err(format!("no policy is called \"{name}\"")),
+                }
+            }
         };
         list.insert(at, *one);
     }
@@ -261,34 +288,75 @@ pub struct PlanCx<'a> {
     pub found: &'a mut Diagnostics,
     /// The whole service, already checked.
     pub service: &'a Service,
-    /// `endpoints[3]`, `endpoints[3].backend[0]` or "" for the service: names a slot for reloads.
+    /// Method and route of the endpoint, the same with its backend, or "" for the service: names a
+    /// slot for reloads.
     pub place: &'a str,
-    /// Keys of the slots handed out so far.
-    pub slots: &'a mut Vec<String>,
+    /// The policy's own key in `extra_config`.
+    pub namespace: &'static str,
+    /// Names of the slots.
+    pub slots: &'a mut Slots,
 }
 
 impl PlanCx<'_> {
-    /// A slot for per-core state. State with the same name at the same place survives a reload.
+    /// A slot for per-core state; the same name gives the same slot. State with the same name at
+    /// the same place survives a reload.
     pub fn slot(&mut self, name: &str) -> Slot {
-        self.slots.push(format!("{} {name}", self.place));
-        Slot(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
+        self.slots.named(format!("{} {} {name}", self.place, self.namespace))
     }
 }
 
-/// Per-core state of all policies of one plan: nothing here is shared or locked.
+/// The names of per-core state, by slot. A name keeps its slot from plan to plan, so that exchanges
+/// which still run on the plan before use the same state.
+#[derive(Clone, Debug, Default)]
+pub struct Slots {
+    /// By slot; empty where the slot is free.
+    names: Vec<String>,
+    by_name: HashMap<String, Slot>,
+    /// Asked for since `renewed`, by slot.
+    used: Vec<bool>,
+    free: Vec<Slot>,
+}
+
+impl Slots {
+    /// The slots of the next plan, to be asked for anew.
+    pub fn renewed(&self) -> Slots {
+        Slots { used: vec![false; self.names.len()], ..self.clone() }
+    }
+
+    fn named(&mut self, name: String) -> Slot {
+        let known = self.by_name.get(&name).copied();
+        let slot = known.or_else(|| self.free.pop()).unwrap_or_else(|| {
+            self.names.push(String::new());
+            self.used.push(false);
+            Slot(u32::try_from(self.names.len() - 1).unwrap_or(u32::MAX))
+        });
+        self.used[slot.0 as usize] = true;
+        if known.is_none() {
+            self.names[slot.0 as usize].clone_from(&name);
+            self.by_name.insert(name, slot);
+        }
+        slot
+    }
+
+    /// Frees the slots that nobody asked for.
+    pub fn settle(&mut self) {
+        for (at, name) in self.names.iter_mut().enumerate() {
+            if !self.used[at] && !name.is_empty() {
+                self.by_name.remove(name);
+                name.clear();
+                self.free.push(Slot(at as u32));
+            }
+        }
+    }
+}
+
+/// Per-core state of all policies: nothing here is shared or locked.
 #[derive(Default)]
 pub struct Locals {
     slots: Vec<Option<Box<dyn Any>>>,
 }
 
 impl Locals {
-    /// Empty state for a plan with `n` slots.
-    pub fn new(n: usize) -> Locals {
-        let mut slots = Vec::new();
-        slots.resize_with(n, || None);
-        Locals { slots }
-    }
-
     /// The state in `slot`, made by `Default` at first use on this core.
     ///
     /// A slot belongs to the policy that asked for it, which uses one type with it; another type
@@ -308,16 +376,13 @@ impl Locals {
             .expect("the slot was just filled with this type")
     }
 
-    /// Moves state into a new plan's slots by name, when a plan is swapped.
-    pub fn carried_over(mut self, old: &[String], new: &[String]) -> Locals {
-        let mut next = Locals::new(new.len());
-        for (at, name) in new.iter().enumerate() {
-            let Some(before) = old.iter().position(|n| n == name) else { continue };
-            if let Some(state) = self.slots.get_mut(before) {
-                next.slots[at] = state.take();
+    /// Drops the state of slots that mean something else in the next plan.
+    pub fn keep_same(&mut self, old: &Slots, new: &Slots) {
+        for (at, state) in self.slots.iter_mut().enumerate() {
+            if old.names.get(at) != new.names.get(at) {
+                *state = None;
             }
         }
-        next
     }
 }
 
@@ -437,5 +502,67 @@ impl ResponseCx<'_> {
     /// Adds a field to the client's answer.
     pub fn set_response_header(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {
         self.edits.to_client.push((name.into(), value.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(namespace: &'static str, stage: Stage) -> Registration {
+        Registration::new(namespace, stage, Level::SERVICE, |_, _| None)
+    }
+
+    #[test]
+    fn slots_keep_their_places() {
+        let mut first = Slots::default();
+        let (a, b) = (first.named("a".into()), first.named("b".into()));
+        assert_eq!(first.named("a".into()), a);
+        first.settle();
+        let mut locals = Locals::default();
+        *locals.get::<u8>(a) = 1;
+        *locals.get::<u8>(b) = 2;
+        let mut second = first.renewed();
+        assert_eq!(second.named("b".into()), b);
+        second.settle();
+        locals.keep_same(&first, &second);
+        assert_eq!((*locals.get::<u8>(a), *locals.get::<u8>(b)), (0, 2));
+        // The place of the one that is gone is given to another.
+        let mut third = second.renewed();
+        assert_eq!(third.named("c".into()), a);
+    }
+
+    #[test]
+    fn added_policies_stand_where_they_asked_to() {
+        let built_in = [one("a", Stage::Engine), one("b", Stage::Engine), one("c", Stage::Handler)];
+        for (case, added, expected) in [
+            ("after one", vec![one("x", Stage::Engine).after("a")], Ok("a x b c")),
+            (
+                "two after one keep their order",
+                vec![one("x", Stage::Engine).after("a"), one("y", Stage::Engine).after("a")],
+                Ok("a x y b c"),
+            ),
+            (
+                "after an added one",
+                vec![one("x", Stage::Engine).after("a"), one("y", Stage::Engine).after("x")],
+                Ok("a x y b c"),
+            ),
+            ("nowhere in particular", vec![one("x", Stage::Pipe)], Ok("a b c x")),
+            (
+                "unknown",
+                vec![one("x", Stage::Pipe).after("nope")],
+                Err("no policy is called \"nope\""),
+            ),
+            (
+                "another stage",
+                vec![one("x", Stage::Pipe).after("a")],
+                Err("\"a\" is in another stage than Pipe"),
+            ),
+        ] {
+            let list = ordered(&built_in, &added)
+                .map(|list| list.iter().map(|r| r.namespace).collect::<Vec<_>>().join(" "));
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(list, expected, "{case}");
+        }
     }
 }

@@ -67,21 +67,28 @@ impl UrlTemplate {
     /// Appends path and query as they go on the wire, after a host's own path.
     pub fn write(&self, prefix: &[u8], values: &dyn Values, out: &mut Vec<u8>) {
         let from = out.len();
+        // What stands before this is as it goes on the wire.
+        let mut open = from;
         out.extend_from_slice(prefix);
         for piece in &self.path {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Param(at) => uri::path::push_value(values.param(*at), out),
                 Piece::Named(name) => match values.named(name) {
-                    Some(value) => put_segment(value, out),
+                    // Such a value would lead elsewhere: it counts as not there.
+                    Some(value) if uri::param::has_dot_segment(value) => put_unresolved(name, out),
+                    Some(value) if value.contains(&b'/') => {
+                        finish(open, out);
+                        put_segment(value, out);
+                        open = out.len();
+                    }
+                    Some(value) => uri::path::push_value(value, out),
                     None => put_unresolved(name, out),
                 },
             }
         }
-        if uri::path::finish(out, from).is_err() {
-            // A stray `%` in the pattern's own text: sent as it means itself.
-            let raw = out.split_off(from);
-            uri::path::wire_path(&raw, out);
+        if open == from || open < out.len() {
+            finish(open, out);
         }
         if self.has_query {
             out.push(b'?');
@@ -99,16 +106,23 @@ impl UrlTemplate {
     }
 }
 
+/// Completes what stands from `from` on.
+fn finish(from: usize, out: &mut Vec<u8>) {
+    if uri::path::finish(out, from).is_err() {
+        // A stray `%` in the pattern's own text: sent as it means itself.
+        let raw = out.split_off(from);
+        uri::path::wire_path(&raw, out);
+    }
+}
+
 /// A value from a token or another backend is one segment at most: it cannot reach another path.
+/// Its slashes stay escaped only where nobody decodes and encodes what stands around them.
 fn put_segment(value: &[u8], out: &mut Vec<u8>) {
-    for part in value.split_inclusive(|byte| *byte == b'/') {
-        match part.split_last() {
-            Some((b'/', text)) => {
-                uri::path::push_value(text, out);
-                out.extend_from_slice(b"%2F");
-            }
-            _ => uri::path::push_value(part, out),
+    for (at, part) in value.split(|byte| *byte == b'/').enumerate() {
+        if at > 0 {
+            out.extend_from_slice(b"%2F");
         }
+        uri::path::encode(part, out);
     }
 }
 
@@ -163,7 +177,12 @@ mod tests {
             self.0.get(usize::from(at)).map(|v| v.as_bytes()).unwrap_or_default()
         }
         fn named(&self, name: &str) -> Option<&[u8]> {
-            (name == "JWT.sub").then_some(b"me/you")
+            match name {
+                "JWT.sub" => Some(b"me/you"),
+                "JWT.odd" => Some(b"a b/c"),
+                "JWT.up" => Some(b"../admin"),
+                _ => None,
+            }
         }
     }
 
@@ -213,6 +232,10 @@ mod tests {
             ("/e/<0>", &["a%2Fb"], "/e/a%252Fb"),
             ("/e/<0>", &["a?b#c"], "/e/a%3Fb%23c"),
             ("/e/<JWT.sub>", &[], "/e/me%2Fyou"),
+            ("/e/<JWT.odd>/x", &[], "/e/a%20b%2Fc/x"),
+            ("/<0>/<JWT.sub>/<0>", &["a b"], "/a%20b/me%2Fyou/a%20b"),
+            ("/<JWT.sub>", &[], "/me%2Fyou"),
+            ("/e/<JWT.up>", &[], "/e/%7B%7B.JWT.up%7D%7D"),
             ("/e/<Resp0_id>", &[], "/e/%7B%7B.Resp0_id%7D%7D"),
             ("/e/<0>", &["{{.Y}}"], "/e/%7B%7B.Y%7D%7D"),
             ("/100%/<0>", &["x"], "/100%25/x"),

@@ -2,10 +2,10 @@
 //! Source: docs/reference/lura-core.md 3.2, 3.3, 4.1 to 4.5, 8.1 items 1, 14, 16, 17.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use super::chain::Ran;
+use super::chain::{Ran, Stopped};
 use super::core::{Core, CorePlan};
 use super::data::{Data, PooledPart};
 use super::failure::{Failure, Reply};
@@ -14,9 +14,10 @@ use super::location;
 use super::outcome::{Cause, Label};
 use super::request::{Request, RequestBody, RequestValues};
 use crate::http::{HeaderId, Method};
-use crate::net::clock;
+use crate::json::tree::Tree;
+use crate::net::clock::{self, Tick};
 use crate::net::{Block, timer};
-use crate::plan::policy::{Edits, End, RequestCx, ResponseCx};
+use crate::plan::policy::{Edits, End, Needs, RequestCx, ResponseCx};
 use crate::plan::{
     Backend, Content, Decode, Endpoint, Host, OnStatus, OriginKey, WireOptions, Written,
 };
@@ -42,6 +43,8 @@ pub struct Streamed {
     pub response: Response,
     /// We asked for gzip and the client did not: it is decoded on the way.
     pub inflates: bool,
+    /// Longest pause of the backend.
+    pub idle: Duration,
 }
 
 /// Everything a call needs beside its backend.
@@ -57,6 +60,10 @@ pub struct Scene<'a> {
     pub request: &'a Request<'a>,
     /// What a call counts as that is dropped before it ends.
     pub dropped_as: &'a Cell<Label>,
+    /// When the exchange has to be over.
+    pub deadline: Tick,
+    /// Fields that policies around a call add to the client's answer.
+    pub to_client: &'a RefCell<Vec<(String, Vec<u8>)>>,
 }
 
 /// Calls one backend and counts the call.
@@ -112,9 +119,9 @@ async fn with_policies(
         RequestBody::Held(bytes) => Some(*bytes),
         _ => None,
     };
-    let mut outer = Ran::none(&backend.chain, &plan.locals);
-    let mut inner = Ran::none(&backend.executor, &plan.locals);
-    let mut answer = None;
+    let mut outer = Ran::dropped_as(&backend.chain, &plan.locals, scene.dropped_as);
+    let mut inner = Ran::dropped_as(&backend.executor, &plan.locals, scene.dropped_as);
+    let mut stopped = Ok(());
     for ran in [&mut outer, &mut inner] {
         let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
             step(&mut RequestCx {
@@ -131,14 +138,22 @@ async fn with_policies(
                 locals: &mut plan.locals.borrow_mut(),
             });
         };
-        answer = ran.requests(&mut with).await;
-        if answer.is_some() {
+        stopped = ran.requests(scene.deadline, &mut with).await;
+        if stopped.is_err() {
             break;
         }
     }
-    let mut result = match answer {
-        Some(answer) => Err(Failure::policy(answer)),
-        None => send(scene, backend, body, &edits).await,
+    let mut result = match stopped {
+        Ok(()) => send(scene, backend, body, &edits).await,
+        Err(Stopped::Answered(answer)) => Err(Failure::policy(answer)),
+        Err(Stopped::Late) => Err(Failure::deadline()),
+    };
+    let mut tree = Tree::new();
+    let has_tree = match &result {
+        Ok(Answer::Data(data)) if endpoint.needs.contains(Needs::RESPONSE_TREE) => {
+            tree.parse_shallow(data.content())
+        }
+        _ => false,
     };
     for ran in [&mut inner, &mut outer] {
         let (status, is_complete, content) = match &result {
@@ -151,7 +166,7 @@ async fn with_policies(
                 status,
                 is_complete,
                 body: content,
-                tree: None,
+                tree: content.filter(|_| has_tree).and_then(|content| tree.root(content)),
                 backend: Some(index),
                 edits: &mut edits,
                 locals: &mut plan.locals.borrow_mut(),
@@ -162,6 +177,8 @@ async fn with_policies(
         }
         ran.finish(if result.is_ok() { End::Done } else { End::Failed });
     }
+    scene.to_client.borrow_mut().append(&mut edits.to_client);
+    // The guards drop in the reverse order of their making: the inner stage ends first.
     result
 }
 
@@ -188,7 +205,7 @@ async fn send(
     });
     let content = match &body {
         RequestBody::Empty => Content::None,
-        RequestBody::Held(bytes) if bytes.is_empty() => Content::None,
+        RequestBody::Held([]) => Content::None,
         RequestBody::Held(bytes) => Content::Some(Some(bytes.len() as u64)),
         RequestBody::Streamed { length, .. } => Content::Some(*length),
     };
@@ -256,7 +273,11 @@ async fn received(
     let is_gzip =
         response.head().find(HeaderId::ContentEncoding, response.head_bytes()) == Some(b"gzip");
     let Decode::Json(decode) = &backend.decode else {
-        return Ok(Answer::Stream(Streamed { response, inflates: is_gzip && asked_for_gzip }));
+        return Ok(Answer::Stream(Streamed {
+            response,
+            inflates: is_gzip && asked_for_gzip,
+            idle: backend.stream_idle,
+        }));
     };
     let status = response.status();
     let max = scene.plan.plan.limits.backend_body_bytes.min(usize::MAX as u64) as usize;
@@ -456,7 +477,7 @@ fn is_held(body: &RequestBody<'_>) -> bool {
 fn outgoing<'b>(body: &'b mut RequestBody<'_>) -> Outgoing<'b> {
     match body {
         RequestBody::Empty => Outgoing::Empty,
-        RequestBody::Held(bytes) if bytes.is_empty() => Outgoing::Empty,
+        RequestBody::Held([]) => Outgoing::Empty,
         RequestBody::Held(bytes) => Outgoing::Held(bytes),
         RequestBody::Streamed { source, .. } => Outgoing::Streamed(&mut **source),
     }

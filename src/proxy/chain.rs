@@ -1,10 +1,20 @@
 //! Runs the policies of a stage: forward on the request, backward on the response, and `on_end` for
 //! each that continued, from a guard, so that it comes also when the exchange is dropped.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use super::outcome::Label;
+use crate::net::clock::Tick;
+use crate::net::timer;
 use crate::plan::policy::{Answer, End, Locals, Policy, RequestCx, ResponseCx, Suspended, Verdict};
+
+/// Lends a context for the length of one step.
+pub type WithRequest<'w> = dyn FnMut(&mut dyn FnMut(&mut RequestCx<'_>)) + 'w;
+
+/// The same for the response side.
+pub type WithResponse<'w> = dyn FnMut(&mut dyn FnMut(&mut ResponseCx<'_>)) + 'w;
 
 /// The policies of a stage that continued. Dropping it ends them.
 pub struct Ran<'a> {
@@ -12,29 +22,55 @@ pub struct Ran<'a> {
     n: usize,
     locals: &'a RefCell<Locals>,
     end: End,
+    /// Why a call was dropped before its end: a backend that is too slow has failed, a call that
+    /// nobody wants any more has not.
+    dropped_as: Option<&'a Cell<Label>>,
+}
+
+/// Why a chain went no further.
+pub enum Stopped {
+    /// A policy answered.
+    Answered(Answer),
+    /// A policy waited until the deadline.
+    Late,
 }
 
 impl<'a> Ran<'a> {
     /// None yet. Until `finish`, an end counts as the client's leaving.
     pub fn none(chain: &'a [Arc<dyn Policy>], locals: &'a RefCell<Locals>) -> Ran<'a> {
-        Ran { chain, n: 0, locals, end: End::Cancelled }
+        Ran { chain, n: 0, locals, end: End::Cancelled, dropped_as: None }
+    }
+
+    /// The same for a call that may be dropped for other reasons.
+    pub fn dropped_as(
+        chain: &'a [Arc<dyn Policy>],
+        locals: &'a RefCell<Locals>,
+        label: &'a Cell<Label>,
+    ) -> Ran<'a> {
+        let mut ran = Ran::none(chain, locals);
+        ran.dropped_as = Some(label);
+        ran
     }
 
     /// Runs the requests' side. `with` lends a context for the length of one step; it must not be
-    /// called while another step runs. The answer of a policy that stopped the chain comes back.
+    /// called while another step runs. What a policy waits for is given up at the deadline.
     pub async fn requests(
         &mut self,
-        with: &mut dyn FnMut(&mut dyn FnMut(&mut RequestCx<'_>)),
-    ) -> Option<Answer> {
+        deadline: Tick,
+        with: &mut WithRequest<'_>,
+    ) -> Result<(), Stopped> {
         while let Some(policy) = self.chain.get(self.n) {
             let mut verdict = Verdict::Continue;
             with(&mut |cx| verdict = policy.on_request(cx));
             loop {
                 match verdict {
                     Verdict::Continue => break,
-                    Verdict::Answer(answer) => return Some(answer),
+                    Verdict::Answer(answer) => return Err(Stopped::Answered(answer)),
                     Verdict::Wait(Suspended(wait)) => {
-                        let mut resume = Some(wait.await);
+                        let Ok(resume) = timer::timeout_at(deadline, wait).await else {
+                            return Err(Stopped::Late);
+                        };
+                        let mut resume = Some(resume);
                         verdict = Verdict::Continue;
                         with(&mut |cx| {
                             if let Some(resume) = resume.take() {
@@ -46,15 +82,17 @@ impl<'a> Ran<'a> {
             }
             self.n += 1;
         }
-        None
+        Ok(())
+    }
+
+    /// Whether nothing ran, so that nothing has to be told of the response.
+    pub fn is_empty(&self) -> bool {
+        self.n == 0
     }
 
     /// Runs the responses' side in reverse order. A policy's own answer replaces the response; the
     /// policies outside of it see that one's status.
-    pub fn responses(
-        &mut self,
-        with: &mut dyn FnMut(&mut dyn FnMut(&mut ResponseCx<'_>)),
-    ) -> Option<Answer> {
+    pub fn responses(&mut self, with: &mut WithResponse<'_>) -> Option<Answer> {
         let mut answer: Option<Answer> = None;
         for policy in self.chain.iter().take(self.n).rev() {
             let mut verdict = Verdict::Continue;
@@ -86,8 +124,21 @@ impl Drop for Ran<'_> {
         }
         // Only a panic inside a policy can leave the state borrowed; its state is then lost anyway.
         let Ok(mut locals) = self.locals.try_borrow_mut() else { return };
+        let is_late = self.dropped_as.is_some_and(|label| label.get() == Label::Deadline);
+        if self.end == End::Cancelled && is_late {
+            self.end = End::Failed;
+        }
+        let mut panic = None;
         for policy in self.chain.iter().take(self.n).rev() {
-            policy.on_end(&mut locals, self.end);
+            // This may run because another policy panicked: a second panic would end the process.
+            let ended = catch_unwind(AssertUnwindSafe(|| policy.on_end(&mut locals, self.end)));
+            panic = panic.or(ended.err());
+        }
+        drop(locals);
+        if let Some(panic) = panic
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
         }
     }
 }
@@ -171,10 +222,10 @@ mod tests {
                 });
             };
             {
-                let mut steps = pin!(ran.requests(&mut with));
+                let mut steps = pin!(ran.requests(Tick::NEVER, &mut with));
                 let mut cx = Context::from_waker(Waker::noop());
-                if let Poll::Ready(answer) = steps.as_mut().poll(&mut cx) {
-                    answered = answer.is_some();
+                if let Poll::Ready(stopped) = steps.as_mut().poll(&mut cx) {
+                    answered = stopped.is_err();
                 }
             }
             if let Some(end) = finish {

@@ -2,7 +2,7 @@
 //! Source: docs/reference/lura-core.md 3.1, 3.5, 3.9, 5.2, 5.5; design: differences, row 1.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::pin::pin;
 
 use super::backend_call::{self, Answer, Scene, Streamed};
 use super::data::Data;
@@ -13,7 +13,7 @@ use crate::config::model::MergeOrder;
 use crate::net::clock::Tick;
 use crate::net::fanout::FanOut;
 use crate::net::timer;
-use crate::plan::{Backend, Output};
+use crate::plan::{Backend, MERGE_SHARE, Output, RACE_SHARE, share};
 
 /// What an answer is made of.
 pub enum Composed {
@@ -50,25 +50,19 @@ impl Parts {
     }
 }
 
-/// Share of the endpoint's timeout for a merge, and for a race of equal calls.
-const MERGE_SHARE: u32 = 85;
-const RACE_SHARE: u32 = 75;
-
-fn share(timeout: Duration, percent: u32) -> Duration {
-    // Rounding does not show: timeouts are far coarser than a nanosecond.
-    timeout / 100 * percent
-}
-
 /// Calls the backends of the endpoint within its timeout, which began at `started`.
 pub async fn compose(scene: Scene<'_>, body: RequestBody<'_>, started: Tick) -> Composed {
     let endpoint = scene.endpoint;
     match &*endpoint.backends {
         [backend] => {
             let deadline = started + endpoint.timeout;
-            let result = match timer::timeout_at(deadline, one(scene, backend, body, started)).await
-            {
+            let mut call = pin!(one(scene, backend, body, started));
+            let result = match timer::timeout_at(deadline, call.as_mut()).await {
                 Ok(result) => result,
-                Err(_) => Err(Failure::deadline()),
+                Err(_) => {
+                    scene.dropped_as.set(Label::Deadline);
+                    Err(Failure::deadline())
+                }
             };
             match result {
                 Err(failure) => Composed::Failed(vec![failure]),
@@ -193,7 +187,7 @@ async fn merge(
             }
         }
     }
-    if scene.plan.plan.behaviour.merge_order == MergeOrder::Configuration {
+    if scene.endpoint.merge_order == MergeOrder::Configuration {
         results.sort_unstable_by_key(|(at, _)| *at);
     }
     accumulate(results)
@@ -247,6 +241,7 @@ pub fn total(failures: &[Failure]) -> Outcome {
 mod tests {
     use super::*;
     use crate::upstream::CallError;
+    use std::time::Duration;
 
     #[test]
     fn shares_of_the_timeout() {

@@ -27,8 +27,8 @@ pub struct CorePlan {
     pub plan: Arc<Plan>,
     /// Which host is next.
     pub balancer: Balancer,
-    /// Per-core state of policies.
-    pub locals: RefCell<Locals>,
+    /// Per-core state of policies, shared with the plans before and after.
+    pub locals: Rc<RefCell<Locals>>,
     /// Metrics by endpoint and backend.
     pub cells: PlanCells,
     origins: Box<[OnceCell<Rc<Origin>>]>,
@@ -36,10 +36,15 @@ pub struct CorePlan {
 
 impl CorePlan {
     /// A plan for this core. `seed` spreads the cores' starting points.
-    pub fn new(plan: Arc<Plan>, cells: PlanCells, locals: Locals, seed: u64) -> CorePlan {
+    pub fn new(
+        plan: Arc<Plan>,
+        cells: PlanCells,
+        locals: Rc<RefCell<Locals>>,
+        seed: u64,
+    ) -> CorePlan {
         CorePlan {
             balancer: Balancer::new(plan.n_backends, seed),
-            locals: RefCell::new(locals),
+            locals,
             cells,
             origins: plan.origins.iter().map(|_| OnceCell::new()).collect(),
             plan,

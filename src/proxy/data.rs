@@ -10,6 +10,8 @@ use crate::net::Block;
 const KEPT_MAX: usize = 1024;
 
 thread_local! {
+    // Boxed, so that taking and giving back moves a pointer and not some hundred bytes.
+    #[allow(clippy::vec_box)]
     static POOL: RefCell<Vec<Box<Part>>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -42,6 +42,12 @@ enum State {
     Between,
 }
 
+impl Default for Gunzip {
+    fn default() -> Self {
+        Gunzip::new()
+    }
+}
+
 /// The fixed part of a member's header.
 const HEADER_LEN: usize = 10;
 /// Name, comment and extra field together.

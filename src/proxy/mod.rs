@@ -8,12 +8,13 @@ mod data;
 mod failure;
 mod gunzip;
 mod location;
+mod message;
 pub mod outcome;
 pub mod render;
 mod request;
 
 pub use backend_call::{Scene, Streamed, discard};
-pub use chain::Ran;
+pub use chain::{Ran, Stopped};
 pub use compose::{Composed, Parts, compose, total};
 pub use core::{Core, CorePlan};
 pub use data::Data;

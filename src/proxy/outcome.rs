@@ -26,6 +26,7 @@ macro_rules! labels {
         }
         /// The texts of all labels, by index.
         pub const LABELS: &[&str] = &[$($text,)*];
+        const ALL: &[Label] = &[$(Label::$name,)*];
         /// What each means, for the manual.
         pub const MEANINGS: &[(&str, &str)] = &[$(($text, $meaning),)*];
     };
@@ -47,7 +48,7 @@ labels! {
     BodyTooLarge = "body_too_large": "A request body that has to be held is over its limit.",
     TooManyParameters = "too_many_parameters": "The query has more parameters than allowed.",
     ClientLeft = "client_left": "The client went away before the answer was ready.",
-    Overload = "overload": "The memory limit is nearly reached.",
+    Overload = "overload": "The memory limit is nearly reached: answered 503.",
     Panic = "panic": "The gateway failed; the connection was closed.",
     NoHosts = "no_hosts": "The backend has no host.",
     NameNotFound = "backend_name_not_found": "The backend's name could not be resolved.",
@@ -76,6 +77,12 @@ labels! {
 }
 
 impl Label {
+    /// The label of a policy's answer: its own where it has one here.
+    pub fn of_policy(text: &str) -> Label {
+        let known = LABELS.iter().position(|label| *label == text);
+        known.and_then(|at| ALL.get(at)).copied().unwrap_or(Label::Policy)
+    }
+
     /// The text in metrics.
     pub fn text(self) -> &'static str {
         LABELS[self as usize]
@@ -164,6 +171,8 @@ mod tests {
         texts.dedup();
         assert_eq!(texts.len(), LABELS.len());
         assert_eq!(Label::Several.text(), "backends_failed");
+        assert_eq!(Label::of_policy("bad_parameter"), Label::BadParameter);
+        assert_eq!(Label::of_policy("a program's own"), Label::Policy);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::compose::Parts;
 use super::core::Core;
 use super::data::Data;
 use super::failure::Failure;
+pub use super::message::Message;
 use crate::http::h1::{BodyKind, Fields, ResponseHead, encode};
 use crate::http::{HeaderId, Version, hop};
 use crate::json::merge::{RANGE_MIN, RenderOptions, Renderer, Sink};
@@ -16,29 +17,6 @@ use crate::plan::policy::{Answer, Edits};
 
 /// Up to here an answer is one block and one send.
 const CONTIGUOUS_MAX: usize = 16 * 1024;
-
-/// What is sent.
-pub enum Message {
-    /// One block.
-    Block(Block),
-    /// Blocks and ranges of blocks.
-    List(WriteList),
-}
-
-impl Message {
-    /// Bytes in it.
-    pub fn len(&self) -> usize {
-        match self {
-            Message::Block(block) => block.len(),
-            Message::List(list) => list.len(),
-        }
-    }
-
-    /// Whether there is nothing to send.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 /// What frames an answer beside its own content.
 #[derive(Clone, Copy)]
@@ -62,52 +40,223 @@ impl Frame {
     }
 }
 
-/// `Date`, formatted once a second.
-pub fn date(core: &Core, out: &mut Vec<u8>) {
-    encode::date(out, core.date.borrow_mut().at(clock::wall_seconds()));
+/// What every answer is written with.
+#[derive(Clone, Copy)]
+pub struct Writer<'a> {
+    /// This core.
+    pub core: &'a Core,
+    /// The `X-Krakend` line.
+    pub banner: &'a str,
+    /// What policies add.
+    pub edits: &'a Edits,
+    /// How it is framed.
+    pub frame: Frame,
 }
 
-/// Renders the parts of a successful or partial answer.
-pub fn data(
-    core: &Core,
-    endpoint: &Endpoint,
-    options: &RenderOptions,
-    renderer: &mut Renderer,
-    parts: Parts,
-    is_complete: bool,
-    edits: &Edits,
-    frame: Frame,
-) -> Message {
-    let list = parts.as_slice();
-    // "Complete" takes data: an empty object is neither complete nor cached.
-    let has_data = list.iter().any(|data| !data.part.is_empty());
-    let head =
-        if is_complete && has_data { &endpoint.head_complete } else { &endpoint.head_incomplete };
-    let hint: usize = list.iter().map(|data| data.part.len_hint()).sum();
-    let room = head.len() + 256;
-    let mut out = Block::with_capacity((room + hint).min(CONTIGUOUS_MAX));
-    out.extend_from_slice(head);
-    to_client(edits, &mut out);
-    frame.connection(&mut out);
-    date(core, &mut out);
-    if hint <= CONTIGUOUS_MAX || frame.is_head {
-        let at = begin_length(hint, &mut out);
-        let body_at = out.len();
-        with_slices(list, |slices| renderer.render(slices, options, &mut *out));
-        end_length(at, body_at, &mut out);
-        if frame.is_head {
-            let end = memchr::memmem::find(&out, b"\r\n\r\n").map_or(out.len(), |at| at + 4);
-            out.truncate(end);
+/// A short answer of the gateway's own.
+pub struct Plain<'a> {
+    /// Status code.
+    pub status: u16,
+    /// The `X-Krakend` line, and with it `X-Krakend-Completed: false`.
+    pub banner: Option<&'a str>,
+    /// `Content-Type`; empty for none.
+    pub content_type: &'a [u8],
+    /// Further complete lines.
+    pub lines: &'a [u8],
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// How the content of a streamed answer is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamFraming {
+    /// No content follows.
+    None,
+    /// `Content-Length` is known.
+    Length,
+    /// Chunked.
+    Chunked,
+    /// By the end of the connection (HTTP/1.0 clients).
+    Close,
+}
+
+impl Writer<'_> {
+    /// Renders the parts of a successful or partial answer.
+    pub fn data(
+        &self,
+        endpoint: &Endpoint,
+        options: &RenderOptions,
+        renderer: &mut Renderer,
+        parts: Parts,
+        is_complete: bool,
+    ) -> Message {
+        let list = parts.as_slice();
+        // "Complete" takes data: an empty object is neither complete nor cached.
+        let has_data = list.iter().any(|data| !data.part.is_empty());
+        let head = if is_complete && has_data {
+            &endpoint.head_complete
+        } else {
+            &endpoint.head_incomplete
+        };
+        let hint: usize = list.iter().map(|data| data.part.len_hint()).sum();
+        let room = head.len() + 256;
+        let mut out = Block::with_capacity((room + hint).min(CONTIGUOUS_MAX));
+        out.extend_from_slice(head);
+        self.added_fields(&mut out);
+        self.frame.connection(&mut out);
+        self.date(&mut out);
+        if hint <= CONTIGUOUS_MAX || self.frame.is_head {
+            let at = begin_length(hint, &mut out);
+            let body_at = out.len();
+            with_slices(list, |slices| renderer.render(slices, options, &mut *out));
+            end_length(at, body_at, &mut out);
+            if self.frame.is_head {
+                let end = memchr::memmem::find(&out, b"\r\n\r\n").map_or(out.len(), |at| at + 4);
+                out.truncate(end);
+            }
+            out.settle();
+            return Message::Block(out);
+        }
+        let mut gather = Gather { copies: Block::medium(), pieces: Vec::new(), len: 0 };
+        with_slices(list, |slices| renderer.render(slices, options, &mut gather));
+        encode::content_length(&mut out, gather.len as u64);
+        encode::end_of_head(&mut out);
+        out.settle();
+        Message::List(gather.into_list(out, parts))
+    }
+
+    /// Writes a short answer.
+    pub fn plain(&self, plain: &Plain<'_>) -> Block {
+        let room = 512 + plain.lines.len() + plain.body.len();
+        let mut out = Block::with_capacity(room);
+        encode::status_line(&mut out, Version::H11, plain.status);
+        if !plain.content_type.is_empty() {
+            let _ = encode::checked_field(&mut out, b"Content-Type", plain.content_type);
+        }
+        if let Some(banner) = plain.banner {
+            out.extend_from_slice(banner.as_bytes());
+            out.extend_from_slice(b"X-Krakend-Completed: false\r\n");
+        }
+        out.extend_from_slice(plain.lines);
+        self.added_fields(&mut out);
+        self.frame.connection(&mut out);
+        self.date(&mut out);
+        let has_no_content = matches!(plain.status, 204 | 304);
+        if !has_no_content {
+            encode::content_length(&mut out, plain.body.len() as u64);
+        }
+        encode::end_of_head(&mut out);
+        if !self.frame.is_head && !has_no_content {
+            out.extend_from_slice(plain.body);
         }
         out.settle();
-        return Message::Block(out);
+        out
     }
-    let mut gather = Gather { copies: Block::medium(), pieces: Vec::new(), len: 0 };
-    with_slices(list, |slices| renderer.render(slices, options, &mut gather));
-    encode::content_length(&mut out, gather.len as u64);
-    encode::end_of_head(&mut out);
-    out.settle();
-    Message::List(gather.into_list(out, parts))
+
+    /// A policy's answer.
+    pub fn policy_answer(&self, answer: &Answer) -> Block {
+        let mut lines = Vec::new();
+        for (name, value) in &answer.fields {
+            let _ = encode::checked_field(&mut lines, name.as_bytes(), value.as_bytes());
+        }
+        self.plain(&Plain {
+            status: answer.status,
+            banner: answer.banner.then_some(self.banner),
+            content_type: answer.content_type.as_bytes(),
+            lines: &lines,
+            body: &answer.body,
+        })
+    }
+
+    /// A total failure: an empty body, unless the backend's own answer is shown or errors are told.
+    pub fn failed(&self, failures: &[Failure], status: u16, tells: bool) -> Block {
+        if let [Failure { answer: Some(answer), .. }] = failures {
+            return self.policy_answer(answer);
+        }
+        let mut text = String::new();
+        let (mut status, mut body, mut content_type): (u16, &[u8], &[u8]) = (status, b"", b"");
+        match failures {
+            [Failure { reply: Some(reply), .. }] => {
+                status = reply.status;
+                if tells {
+                    (body, content_type) = (&reply.body, &reply.content_type);
+                    if content_type.is_empty() && !body.is_empty() {
+                        content_type = b"text/plain; charset=utf-8";
+                    }
+                }
+            }
+            _ if tells => {
+                for failure in failures {
+                    if !text.is_empty() {
+                        text.push('\n');
+                    }
+                    text.push_str(&failure.text);
+                }
+                (body, content_type) = (text.as_bytes(), b"text/plain; charset=utf-8");
+            }
+            _ => {}
+        }
+        self.plain(&Plain { status, banner: Some(self.banner), content_type, lines: b"", body })
+    }
+
+    /// The head of a `no-op` answer: the backend's status and fields without those of its connection.
+    pub fn stream_head(
+        &self,
+        head: &ResponseHead,
+        head_bytes: &[u8],
+        inflates: bool,
+        out: &mut Vec<u8>,
+    ) -> StreamFraming {
+        let frame = self.frame;
+        encode::status_line(out, Version::H11, head.status);
+        out.extend_from_slice(self.banner.as_bytes());
+        out.extend_from_slice(b"X-Krakend-Completed: false\r\n");
+        let stripped = hop::Stripped::of(&head.fields, head_bytes);
+        let has_date =
+            backend_fields(&head.fields, head_bytes, head.status, inflates, stripped, out);
+        self.added_fields(out);
+        if !has_date {
+            self.date(out);
+        }
+        let has_no_content = matches!(head.status, 204 | 304) || frame.is_head;
+        // A backend that was asked with HEAD announces what it does not send.
+        let known = match head.body {
+            BodyKind::None | BodyKind::Length(0) if !frame.is_head => Some(0),
+            _ => head.content_length.filter(|_| !inflates),
+        };
+        let framing = match (has_no_content, known) {
+            (true, length) => {
+                if let Some(length) = length.filter(|_| head.status != 204) {
+                    encode::content_length(out, length);
+                }
+                StreamFraming::None
+            }
+            (false, Some(length)) => {
+                encode::content_length(out, length);
+                StreamFraming::Length
+            }
+            (false, None) if frame.version == Version::H10 => StreamFraming::Close,
+            (false, None) => {
+                encode::transfer_encoding_chunked(out);
+                StreamFraming::Chunked
+            }
+        };
+        Frame { closes: frame.closes || framing == StreamFraming::Close, ..frame }.connection(out);
+        encode::end_of_head(out);
+        framing
+    }
+
+    /// Fields that policies added to the answer.
+    fn added_fields(&self, out: &mut Vec<u8>) {
+        for (name, value) in &self.edits.to_client {
+            let _ = encode::checked_field(out, name.as_bytes(), value);
+        }
+    }
+
+    /// `Date`, formatted once a second.
+    fn date(&self, out: &mut Vec<u8>) {
+        encode::date(out, self.core.date.borrow_mut().at(clock::wall_seconds()));
+    }
 }
 
 fn with_slices(list: &[Data], render: impl FnOnce(&[(&Part, &[u8])])) {
@@ -208,186 +357,6 @@ impl Gather {
         }
         list
     }
-}
-
-/// Fields that policies added to the answer.
-pub fn to_client(edits: &Edits, out: &mut Vec<u8>) {
-    for (name, value) in &edits.to_client {
-        let _ = encode::checked_field(out, name.as_bytes(), value);
-    }
-}
-
-/// A short answer of the gateway's own.
-pub struct Plain<'a> {
-    /// Status code.
-    pub status: u16,
-    /// The `X-Krakend` line, and with it `X-Krakend-Completed: false`.
-    pub banner: Option<&'a str>,
-    /// `Content-Type`; empty for none.
-    pub content_type: &'a [u8],
-    /// Further complete lines.
-    pub lines: &'a [u8],
-    /// The body.
-    pub body: &'a [u8],
-}
-
-/// Writes a short answer.
-pub fn plain(core: &Core, plain: &Plain<'_>, edits: &Edits, frame: Frame) -> Block {
-    let room = 512 + plain.lines.len() + plain.body.len();
-    let mut out = Block::with_capacity(room);
-    encode::status_line(&mut out, Version::H11, plain.status);
-    if !plain.content_type.is_empty() {
-        let _ = encode::checked_field(&mut out, b"Content-Type", plain.content_type);
-    }
-    if let Some(banner) = plain.banner {
-        out.extend_from_slice(banner.as_bytes());
-        out.extend_from_slice(b"X-Krakend-Completed: false\r\n");
-    }
-    out.extend_from_slice(plain.lines);
-    to_client(edits, &mut out);
-    frame.connection(&mut out);
-    date(core, &mut out);
-    let has_no_content = matches!(plain.status, 204 | 304);
-    if !has_no_content {
-        encode::content_length(&mut out, plain.body.len() as u64);
-    }
-    encode::end_of_head(&mut out);
-    if !frame.is_head && !has_no_content {
-        out.extend_from_slice(plain.body);
-    }
-    out.settle();
-    out
-}
-
-/// A policy's answer.
-pub fn policy_answer(
-    core: &Core,
-    banner: &str,
-    answer: &Answer,
-    edits: &Edits,
-    frame: Frame,
-) -> Block {
-    let mut lines = Vec::new();
-    for (name, value) in &answer.fields {
-        let _ = encode::checked_field(&mut lines, name.as_bytes(), value.as_bytes());
-    }
-    plain(
-        core,
-        &Plain {
-            status: answer.status,
-            banner: answer.banner.then_some(banner),
-            content_type: answer.content_type.as_bytes(),
-            lines: &lines,
-            body: &answer.body,
-        },
-        edits,
-        frame,
-    )
-}
-
-/// A total failure: an empty body, unless the backend's own answer is shown or errors are told.
-pub fn failed(
-    core: &Core,
-    banner: &str,
-    failures: &[Failure],
-    status: u16,
-    tells: bool,
-    edits: &Edits,
-    frame: Frame,
-) -> Block {
-    if let [Failure { answer: Some(answer), .. }] = failures {
-        return policy_answer(core, banner, answer, edits, frame);
-    }
-    let mut text = String::new();
-    let (mut status, mut body, mut content_type): (u16, &[u8], &[u8]) = (status, b"", b"");
-    match failures {
-        [Failure { reply: Some(reply), .. }] => {
-            status = reply.status;
-            if tells {
-                (body, content_type) = (&reply.body, &reply.content_type);
-                if content_type.is_empty() && !body.is_empty() {
-                    content_type = b"text/plain; charset=utf-8";
-                }
-            }
-        }
-        _ if tells => {
-            for failure in failures {
-                if !text.is_empty() {
-                    text.push('\n');
-                }
-                text.push_str(&failure.text);
-            }
-            (body, content_type) = (text.as_bytes(), b"text/plain; charset=utf-8");
-        }
-        _ => {}
-    }
-    plain(
-        core,
-        &Plain { status, banner: Some(banner), content_type, lines: b"", body },
-        edits,
-        frame,
-    )
-}
-
-/// How the content of a streamed answer is delimited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamFraming {
-    /// No content follows.
-    None,
-    /// `Content-Length` is known.
-    Length,
-    /// Chunked.
-    Chunked,
-    /// By the end of the connection (HTTP/1.0 clients).
-    Close,
-}
-
-/// The head of a `no-op` answer: the backend's status and fields without those of its connection.
-pub fn stream_head(
-    core: &Core,
-    banner: &str,
-    head: &ResponseHead,
-    head_bytes: &[u8],
-    inflates: bool,
-    edits: &Edits,
-    frame: Frame,
-    out: &mut Vec<u8>,
-) -> StreamFraming {
-    encode::status_line(out, Version::H11, head.status);
-    out.extend_from_slice(banner.as_bytes());
-    out.extend_from_slice(b"X-Krakend-Completed: false\r\n");
-    let stripped = hop::Stripped::of(&head.fields, head_bytes);
-    let has_date = backend_fields(&head.fields, head_bytes, head.status, inflates, stripped, out);
-    to_client(edits, out);
-    if !has_date {
-        date(core, out);
-    }
-    let has_no_content = matches!(head.status, 204 | 304) || frame.is_head;
-    // A backend that was asked with HEAD announces what it does not send.
-    let known = match head.body {
-        BodyKind::None | BodyKind::Length(0) if !frame.is_head => Some(0),
-        _ => head.content_length.filter(|_| !inflates),
-    };
-    let framing = match (has_no_content, known) {
-        (true, length) => {
-            if let Some(length) = length.filter(|_| head.status != 204) {
-                encode::content_length(out, length);
-            }
-            StreamFraming::None
-        }
-        (false, Some(length)) => {
-            encode::content_length(out, length);
-            StreamFraming::Length
-        }
-        (false, None) if frame.version == Version::H10 => StreamFraming::Close,
-        (false, None) => {
-            encode::transfer_encoding_chunked(out);
-            StreamFraming::Chunked
-        }
-    };
-    Frame { closes: frame.closes || framing == StreamFraming::Close, ..frame }.connection(out);
-    encode::end_of_head(out);
-    framing
 }
 
 /// Copies the backend's fields; tells whether `Date` was among them.

@@ -1,21 +1,23 @@
 //! The connection loop: heads in, answers out, in order; deadlines of each phase; what a client that
 //! leaves means. Source: design: life of a request; docs/reference/hardening.md A7, A8, A18, 4.2.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::content::Content;
+use super::content::{Client, Content};
 use super::exchange::{Answered, Exchange, Reply, Setting, frame_of};
 use super::stream_reply;
-use super::worker::{Worker, unrouted_entry};
+use super::worker::{Connected, Load, Worker, unrouted_entry};
 use crate::config::model::HalfCloseGrace;
 use crate::http::Version;
 use crate::http::h1::{HeadError, Progress, parse_request};
 use crate::net::clock::{self, Tick};
-use crate::net::listener::PeerAddr;
 use crate::net::placed::place;
 use crate::net::pump::{Closed, Slot, drive, pump};
 use crate::net::timer::{self, Deadline};
@@ -73,97 +75,146 @@ pub const CLOSE_REASONS: &[&str] = &[
 /// A write makes this much progress within `write_idle`, or the client is too slow.
 const WRITE_STEP: usize = 64 * 1024;
 
-/// Serves one client connection to its end.
-pub async fn serve(worker: Rc<Worker>, stream: Stream, peer: PeerAddr) {
-    let counted = worker.connected();
+/// Serves one client connection to its end. Not an `async fn`, here and below: that would keep its
+/// arguments twice, and an idle connection is to be small.
+pub fn serve(
+    worker: Rc<Worker>,
+    mut stream: Stream,
+    peer: Option<IpAddr>,
+) -> impl Future<Output = ()> + 'static {
     // What a panic leaves behind is this reason; the task itself is caught below us.
-    let mut reason = Closing { worker: &worker, reason: CloseReason::Panic };
-    let Stream { mut recv, mut send } = stream;
-    let slot = Slot::new();
-    let reader = pin!(pump(&mut recv, &slot));
-    let serving = connection(&worker, &slot, &mut send, &peer);
-    reason.reason = drive(&slot, reader, serving).await;
-    if reason.reason == CloseReason::BrokenOpenEnded {
-        // A reset tells the client that what it has is not all.
-        send.reset();
-    } else if !matches!(reason.reason, CloseReason::ClientAbort) {
-        let _ = send.shutdown().await;
+    let mut open = Open { counted: worker.connected(), reason: CloseReason::Panic };
+    async move {
+        open.reason = {
+            let slot = Slot::new();
+            let reader = pin!(pump(&mut stream.recv, &slot));
+            drive(&slot, reader, requests(&open.counted, &slot, &mut stream.send, peer)).await
+        };
+        match open.reason {
+            // A reset tells the client that what it has is not all.
+            CloseReason::BrokenOpenEnded => stream.reset(),
+            CloseReason::ClientAbort => {}
+            _ => {
+                let _ = place(stream.send.shutdown()).await;
+            }
+        }
     }
-    drop(reason);
-    drop(counted);
 }
 
-struct Closing<'a> {
-    worker: &'a Worker,
+/// An open connection in all counts; its end is counted when it is dropped.
+struct Open {
+    counted: Connected,
     reason: CloseReason,
 }
 
-impl Drop for Closing<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
-        self.worker.core.cells.closed(self.reason as usize);
+        let cells = &self.counted.worker().core.cells;
+        cells.closed(self.reason as usize);
         if self.reason == CloseReason::Panic {
-            self.worker.core.cells.count(Count::Panics, 1);
+            cells.count(Count::Panics, 1);
         }
     }
 }
 
-async fn connection(
-    worker: &Rc<Worker>,
-    slot: &Slot,
-    send: &mut SendHalf,
-    peer: &PeerAddr,
-) -> CloseReason {
-    let opened = clock::now();
-    let mut input = Block::empty();
-    let mut n_requests: u32 = 0;
-    let mut phase = Deadline::never();
-    loop {
-        if input.is_empty() {
-            let limits = &worker.plan().plan.limits;
-            // The first request has the time of a head, later ones that of an idle connection.
-            let wait = if n_requests == 0 { limits.head_timeout } else { limits.keep_alive };
-            phase.reset(clock::now() + wait);
-            match next_input(worker, slot, &mut phase).await {
-                Next::Block(block) => input = block,
-                Next::Closed(Closed::Fin) => return CloseReason::Client,
-                Next::Closed(Closed::Reset) => return CloseReason::ClientAbort,
-                Next::Late if n_requests == 0 => return CloseReason::HeadTimeout,
-                Next::Late => return CloseReason::Idle,
-                Next::Draining => return CloseReason::Shutdown,
+#[allow(clippy::manual_async_fn)]
+fn requests<'a>(
+    counted: &'a Connected,
+    slot: &'a Slot,
+    send: &'a mut SendHalf,
+    peer: Option<IpAddr>,
+) -> impl Future<Output = CloseReason> + 'a {
+    async move {
+        let worker = counted.worker();
+        let opened = clock::now();
+        let mut input = Block::empty();
+        let mut n_requests: u32 = 0;
+        let mut phase = Deadline::never();
+        loop {
+            if input.is_empty() {
+                let limits = &worker.plan().plan.limits;
+                // The first request has the time of a head, later ones that of an idle connection.
+                let wait = if n_requests == 0 { limits.head_timeout } else { limits.keep_alive };
+                phase.reset(clock::now() + wait);
+                match next_input(counted, slot, &mut phase).await {
+                    Next::Block(block) => input = block,
+                    Next::Closed(Closed::Fin) => return CloseReason::Client,
+                    Next::Closed(Closed::Reset) => return CloseReason::ClientAbort,
+                    Next::Late if n_requests == 0 => return CloseReason::HeadTimeout,
+                    Next::Late => return CloseReason::Idle,
+                    Next::Draining => return CloseReason::Shutdown,
+                }
+            }
+            let plan = worker.plan();
+            let mut exchange = worker.exchange();
+            let head = read_head(&plan, slot, &mut input, &mut exchange, &mut phase).await;
+            let started = clock::now();
+            match head {
+                Head::Done => {}
+                Head::Bad(error) => {
+                    place(refuse(worker, &plan, send, &exchange, error, peer)).await;
+                    return CloseReason::BadRequest;
+                }
+                Head::Late => return CloseReason::HeadTimeout,
+                Head::Closed(Closed::Fin) => return CloseReason::Client,
+                Head::Closed(Closed::Reset) => return CloseReason::ClientAbort,
+            }
+            n_requests += 1;
+            let limits = &plan.plan.limits;
+            let is_last = n_requests >= limits.connection_requests
+                || started.since(opened) >= jittered(limits.connection_age, opened)
+                || worker.is_draining()
+                || worker.load() != Load::Normal;
+            let has_begun = Cell::new(false);
+            let one =
+                One { worker, plan: &plan, slot, peer, started, is_last, has_begun: &has_begun };
+            // The exchange's own state lives in pooled memory: an idle connection stays small.
+            let Some(after) = caught(place(one.run(&mut exchange, &input, send))).await else {
+                // A panic costs this request; what it left of the exchange is not used again.
+                if !has_begun.get() {
+                    place(answer_panic(worker, &plan, send, started)).await;
+                }
+                return CloseReason::Panic;
+            };
+            worker.recycle(exchange);
+            match after {
+                After::Next { consumed } if consumed >= input.len() => input = Block::empty(),
+                After::Next { consumed } => {
+                    input.drain(..consumed);
+                }
+                After::Close(reason) => return reason,
             }
         }
-        let plan = worker.plan();
-        let mut exchange = worker.exchange();
-        let head = read_head(&plan, slot, &mut input, &mut exchange, &mut phase).await;
-        let started = clock::now();
-        match head {
-            Head::Done => {}
-            Head::Bad(error) => {
-                refuse(worker, &plan, send, &exchange, error, peer).await;
-                return CloseReason::BadRequest;
-            }
-            Head::Late => return CloseReason::HeadTimeout,
-            Head::Closed(Closed::Fin) => return CloseReason::Client,
-            Head::Closed(Closed::Reset) => return CloseReason::ClientAbort,
-        }
-        n_requests += 1;
-        let limits = &plan.plan.limits;
-        let is_last = n_requests >= limits.connection_requests
-            || started.since(opened) >= limits.connection_age
-            || worker.is_draining();
-        let one = One { worker, plan: &plan, slot, peer, started, is_last };
-        // The exchange's own state lives in pooled memory: an idle connection stays small.
-        let after = place(one.run(&mut exchange, &input, send)).await;
-        worker.recycle(exchange);
-        match after {
-            After::Next { consumed } if consumed >= input.len() => input = Block::empty(),
-            After::Next { consumed } => {
-                input.drain(..consumed);
-            }
-            After::Close(reason) => return reason,
-        }
-        phase.reset(Tick::NEVER);
     }
+}
+
+/// Runs a future whose panic ends it alone: `None` then.
+fn caught<F: Future + Unpin>(mut future: F) -> impl Future<Output = Option<F::Output>> {
+    poll_fn(move |cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut future).poll(cx)));
+        match polled {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+}
+
+/// The 500 of a request whose exchange panicked before any byte of an answer was sent.
+async fn answer_panic(worker: &Rc<Worker>, plan: &CorePlan, send: &mut SendHalf, started: Tick) {
+    let frame = Frame { is_head: false, closes: true, version: Version::H11 };
+    let plain = Plain { status: 500, banner: None, content_type: b"", lines: b"", body: b"" };
+    let (edits, banner) = (Edits::default(), &*plan.plan.banner);
+    let block = render::Writer { core: &worker.core, banner, edits: &edits, frame }.plain(&plain);
+    let until = clock::now() + plan.plan.limits.write_idle;
+    let _ = timer::timeout_at(until, send.send(block)).await;
+    let took = clock::now().since(started);
+    plan.cells.request(unrouted_entry(&plan.plan), 500, Label::Panic as u16, took);
+}
+
+/// Connections of one moment do not all end in one moment: 90 to 110 %, by when each was opened.
+fn jittered(age: Duration, opened: Tick) -> Duration {
+    let spread = opened.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    age / 100 * (90 + (spread % 21) as u32)
 }
 
 enum Next {
@@ -174,16 +225,16 @@ enum Next {
 }
 
 /// Waits for bytes of a request, the deadline of the phase, or the end of the process.
-async fn next_input(worker: &Worker, slot: &Slot, phase: &mut Deadline) -> Next {
-    if let Some(block) = slot.try_next() {
-        return Next::Block(block);
-    }
-    let mut draining = pin!(worker.draining());
+fn next_input<'a>(
+    counted: &'a Connected,
+    slot: &'a Slot,
+    phase: &'a mut Deadline,
+) -> impl Future<Output = Next> + 'a {
     poll_fn(|cx| {
         if let Poll::Ready(next) = slot.poll_block(cx) {
             return Poll::Ready(next.map_or_else(Next::Closed, Next::Block));
         }
-        if draining.as_mut().poll(cx).is_ready() {
+        if counted.poll_draining(cx).is_ready() {
             return Poll::Ready(Next::Draining);
         }
         if Pin::new(&mut *phase).poll(cx).is_ready() {
@@ -191,7 +242,6 @@ async fn next_input(worker: &Worker, slot: &Slot, phase: &mut Deadline) -> Next 
         }
         Poll::Pending
     })
-    .await
 }
 
 enum Head {
@@ -201,37 +251,40 @@ enum Head {
     Closed(Closed),
 }
 
-async fn read_head(
-    plan: &CorePlan,
-    slot: &Slot,
-    input: &mut Block,
-    exchange: &mut Exchange,
-    phase: &mut Deadline,
-) -> Head {
-    let mut has_deadline = false;
-    loop {
-        match parse_request(input, &plan.plan.head_limits, &mut exchange.head) {
-            Ok(Progress::Done) => return Head::Done,
-            Err(error) => return Head::Bad(error),
-            Ok(Progress::NeedMore) => {}
-        }
-        if !has_deadline {
-            // The time for the whole head, however many pieces it comes in.
-            phase.reset(clock::now() + plan.plan.limits.head_timeout);
-            has_deadline = true;
-        }
-        let more = poll_fn(|cx| {
-            if let Poll::Ready(next) = slot.poll_block(cx) {
-                return Poll::Ready(Some(next));
+#[allow(clippy::manual_async_fn)]
+fn read_head<'a>(
+    plan: &'a CorePlan,
+    slot: &'a Slot,
+    input: &'a mut Block,
+    exchange: &'a mut Exchange,
+    phase: &'a mut Deadline,
+) -> impl Future<Output = Head> + 'a {
+    async move {
+        let mut has_deadline = false;
+        loop {
+            match parse_request(input, &plan.plan.head_limits, &mut exchange.head) {
+                Ok(Progress::Done) => return Head::Done,
+                Err(error) => return Head::Bad(error),
+                Ok(Progress::NeedMore) => {}
             }
-            Pin::new(&mut *phase).poll(cx).map(|()| None)
-        });
-        match more.await {
-            None => return Head::Late,
-            Some(Err(closed)) => return Head::Closed(closed),
-            Some(Ok(block)) => {
-                input.reserve(block.len());
-                input.extend_from_slice(&block);
+            if !has_deadline {
+                // The time for the whole head, however many pieces it comes in.
+                phase.reset(clock::now() + plan.plan.limits.head_timeout);
+                has_deadline = true;
+            }
+            let more = poll_fn(|cx| {
+                if let Poll::Ready(next) = slot.poll_block(cx) {
+                    return Poll::Ready(Some(next));
+                }
+                Pin::new(&mut *phase).poll(cx).map(|()| None)
+            });
+            match more.await {
+                None => return Head::Late,
+                Some(Err(closed)) => return Head::Closed(closed),
+                Some(Ok(block)) => {
+                    input.reserve(block.len());
+                    input.extend_from_slice(&block);
+                }
             }
         }
     }
@@ -244,12 +297,13 @@ async fn refuse(
     send: &mut SendHalf,
     exchange: &Exchange,
     error: HeadError,
-    peer: &PeerAddr,
+    peer: Option<IpAddr>,
 ) {
     let status = error.status();
     let frame = Frame { is_head: false, closes: true, version: Version::H11 };
     let plain = Plain { status, banner: None, content_type: b"", lines: b"", body: b"" };
-    let block = render::plain(&worker.core, &plain, &Edits::default(), frame);
+    let (edits, banner) = (Edits::default(), &*plan.plan.banner);
+    let block = render::Writer { core: &worker.core, banner, edits: &edits, frame }.plain(&plain);
     let until = clock::now() + plan.plan.limits.write_idle;
     let _ = timer::timeout_at(until, send.send(block)).await;
     let label = match status {
@@ -257,34 +311,43 @@ async fn refuse(
         _ => Label::BadRequest,
     };
     plan.cells.request(unrouted_entry(&plan.plan), status, label as u16, Duration::ZERO);
-    let address = peer.ip().map(|ip| ip.to_string()).unwrap_or_default();
-    log(worker, plan, exchange, b"", status, Duration::ZERO, address.as_bytes(), error.text());
+    let address = peer.map(|ip| ip.to_string()).unwrap_or_default();
+    let logged = Logged {
+        status,
+        took: Duration::ZERO,
+        client_ip: address.as_bytes(),
+        bytes: b"",
+        error: error.text(),
+    };
+    log(worker, plan, exchange, &logged);
 }
 
-fn log(
-    worker: &Worker,
-    plan: &CorePlan,
-    exchange: &Exchange,
-    bytes: &[u8],
+/// What the access log says of one request.
+struct Logged<'a> {
     status: u16,
     took: Duration,
-    client_ip: &[u8],
-    error: &str,
-) {
+    client_ip: &'a [u8],
+    /// The bytes of the head; empty where it could not be read.
+    bytes: &'a [u8],
+    /// What is wrong with the head.
+    error: &'a str,
+}
+
+fn log(worker: &Worker, plan: &CorePlan, exchange: &Exchange, logged: &Logged<'_>) {
     if !plan.plan.access_log || plan.plan.skip_paths.iter().any(|p| **p == *exchange.path()) {
         return;
     }
     let head = &exchange.head;
-    let errors = if error.is_empty() { exchange.errors() } else { error.as_bytes() };
+    let is_read = !logged.bytes.is_empty();
     worker.lane.access(&Access {
         unix_nanos: clock::wall_nanos(),
-        status,
-        took,
-        client_ip,
-        method: if bytes.is_empty() { b"" } else { head.method.as_bytes(bytes) },
+        status: logged.status,
+        took: logged.took,
+        client_ip: logged.client_ip,
+        method: if is_read { head.method.as_bytes(logged.bytes) } else { b"" },
         path: exchange.path(),
-        query: head.target.query(bytes),
-        errors,
+        query: head.target.query(logged.bytes),
+        errors: if is_read { exchange.errors() } else { logged.error.as_bytes() },
     });
 }
 
@@ -301,13 +364,15 @@ struct One<'a> {
     worker: &'a Rc<Worker>,
     plan: &'a Rc<CorePlan>,
     slot: &'a Slot,
-    peer: &'a PeerAddr,
+    peer: Option<IpAddr>,
     started: Tick,
     is_last: bool,
+    /// Set once bytes of the answer may have left.
+    has_begun: &'a Cell<bool>,
 }
 
 impl One<'_> {
-    async fn run(&self, exchange: &mut Exchange, input: &Block, send: &mut SendHalf) -> After {
+    async fn run(self, exchange: &mut Exchange, input: &Block, send: &mut SendHalf) -> After {
         let plan = &self.plan.plan;
         let limits = &plan.limits;
         let head = &exchange.head;
@@ -315,13 +380,13 @@ impl One<'_> {
         let expects_continue = head.expect_continue;
         let closes = self.is_last || !head.keep_alive;
         let total = plan.server.read_timeout.map(|time| self.started + time);
-        let mut content =
-            Content::new(kind, input, at, self.slot, limits, total, send, expects_continue);
+        let client = Client { slot: self.slot, send, waits: expects_continue };
+        let mut content = Content::new(kind, (input, at), client, limits, total);
         let setting = Setting {
             worker: self.worker,
             plan: self.plan,
             bytes: input,
-            peer: self.peer.ip(),
+            peer: self.peer,
             started: self.started,
             asked: frame_of(head, closes),
         };
@@ -344,6 +409,7 @@ impl One<'_> {
         let Answered { reply, status, label, entry, is_logged, keeps_alive } = answered;
         let write_total = plan.server.write_timeout.map(|time| self.started + time);
         let write = Write { idle: limits.write_idle, total: write_total };
+        self.has_begun.set(true);
         let sent = match reply {
             Reply::Whole(message) => {
                 self.worker.core.cells.count(Count::ClientSent, message.len() as u64);
@@ -357,12 +423,14 @@ impl One<'_> {
                     edits: exchange.edits(),
                     frame: setting.frame(),
                     write,
-                    idle: plan.behaviour.stream_idle,
+                    idle: streamed.idle,
                     slot: self.slot,
                 };
                 stream_reply::send(stream_setting, streamed, content.sender()).await
             }
         };
+        let received = content.consumed() as u64 + content.came();
+        self.worker.core.cells.count(Count::ClientReceived, received);
         let took = clock::now().since(self.started);
         self.plan.cells.request(entry, status, label as u16, took);
         if is_logged {
@@ -396,8 +464,9 @@ impl One<'_> {
     }
 
     fn log(&self, exchange: &Exchange, input: &[u8], status: u16, took: Duration) {
-        let ip = exchange.client_ip().as_bytes();
-        log(self.worker, self.plan, exchange, input, status, took, ip, "");
+        let client_ip = exchange.client_ip().as_bytes();
+        let logged = Logged { status, took, client_ip, bytes: input, error: "" };
+        log(self.worker, self.plan, exchange, &logged);
     }
 
     /// Runs the exchange while watching the client: a reset gives it up at once, a FIN after the
@@ -480,5 +549,37 @@ impl Write {
             }
         }
         Ok(Sent::KeepAlive)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, F: Future>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// An idle connection is a future of at most 768 bytes: the exchange's own state comes from the
+    /// pool when a head arrives (design: life of a request).
+    #[test]
+    fn an_idle_connection_is_small() {
+        let size = size_of_future(serve);
+        assert!(size <= 768, "{size} bytes");
+    }
+
+    #[test]
+    fn ages_are_spread() {
+        let hour = Duration::from_secs(3600);
+        let ages: Vec<_> = (0..1000).map(|n| jittered(hour, Tick(n * 1_000_003))).collect();
+        assert!(ages.iter().all(|age| (54..=66).contains(&(age.as_secs() / 60))));
+        assert!(ages.iter().any(|age| *age < hour) && ages.iter().any(|age| *age > hour));
+    }
+
+    #[test]
+    fn every_reason_has_its_label() {
+        assert_eq!(CLOSE_REASONS.len(), CloseReason::Panic as usize + 1);
+        assert_eq!(CLOSE_REASONS[CloseReason::BrokenOpenEnded as usize], "broken_open_ended");
+        assert_eq!(CLOSE_REASONS[CloseReason::Panic as usize], "panic");
     }
 }

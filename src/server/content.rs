@@ -15,6 +15,16 @@ use crate::upstream::{BodyError, BodySource};
 /// The minimum rate is an average over this long.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
+/// The client's connection, as far as content needs it.
+pub struct Client<'a> {
+    /// What it sends.
+    pub slot: &'a Slot,
+    /// The other direction, for `100 Continue` and for the answer.
+    pub send: &'a mut SendHalf,
+    /// It waits for `100 Continue`, which is sent once somebody wants the content.
+    pub waits: bool,
+}
+
 /// Reads one request's content.
 pub struct Content<'a> {
     /// The block that holds the head, and whatever came with it.
@@ -24,6 +34,8 @@ pub struct Content<'a> {
     framing: Framing,
     pace: Pace,
     received: u64,
+    /// Bytes that came from the connection while it was read, framing included.
+    came: u64,
     /// The other direction, for `100 Continue` and for the answer.
     send: &'a mut SendHalf,
     /// The client waits for `100 Continue`, which is sent once somebody wants the content.
@@ -52,14 +64,12 @@ impl<'a> Content<'a> {
     /// The content that begins at `at` of `input`.
     pub fn new(
         kind: BodyKind,
-        input: &'a [u8],
-        at: usize,
-        slot: &'a Slot,
+        (input, at): (&'a [u8], usize),
+        client: Client<'a>,
         limits: &Limits,
         total: Option<Tick>,
-        send: &'a mut SendHalf,
-        waits: bool,
     ) -> Content<'a> {
+        let Client { slot, send, waits } = client;
         let framing = match kind {
             BodyKind::None | BodyKind::Length(0) | BodyKind::UntilClose => Framing::Ended,
             BodyKind::Length(length) => Framing::Length(length),
@@ -79,6 +89,7 @@ impl<'a> Content<'a> {
                 total,
             },
             received: 0,
+            came: 0,
             send,
             waits,
         }
@@ -98,6 +109,11 @@ impl<'a> Content<'a> {
             block.extend_from_slice(encode::CONTINUE);
             let _ = self.send.send(block).await;
         }
+    }
+
+    /// Bytes that came from the connection while it was read, framing included.
+    pub fn came(&self) -> u64 {
+        self.came
     }
 
     /// Whether all of it was read, so that the next request can follow.
@@ -161,6 +177,7 @@ impl<'a> Content<'a> {
 
     /// Takes the framing off a block that was just received; what follows the content goes back.
     fn unframe(&mut self, mut block: Block) -> Result<Option<Block>, BodyError> {
+        self.came += block.len() as u64;
         let end = match &mut self.framing {
             Framing::Ended | Framing::Failed(_) => 0,
             Framing::Length(left) => {
@@ -181,6 +198,7 @@ impl<'a> Content<'a> {
             },
         };
         if block.len() > end {
+            self.came -= (block.len() - end) as u64;
             self.slot.put_back(Block::copy_of(&block[end..]));
             block.truncate(end);
         }
@@ -189,7 +207,7 @@ impl<'a> Content<'a> {
     }
 
     /// The content that came with the head. The surplus stays where it is.
-    fn from_input(&mut self) -> Result<Option<Block>, BodyError> {
+    fn take_input(&mut self) -> Result<Option<Block>, BodyError> {
         let rest = self.input.get(self.at..).unwrap_or_default();
         let mut block = Block::copy_of(rest);
         let (used, end) = match &mut self.framing {
@@ -276,7 +294,7 @@ impl BodySource for Content<'_> {
                 Framing::Length(_) | Framing::Chunked(_) => {}
             }
             let piece = if self.at < self.input.len() {
-                self.from_input()
+                self.take_input()
             } else {
                 match self.slot.poll_block(cx) {
                     Poll::Pending => match self.poll_pace(cx) {

@@ -4,26 +4,28 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use super::content::Content;
-use super::worker::{Worker, builtin_entry, unrouted_entry};
+use super::worker::{Load, Worker, builtin_entry, unrouted_entry};
 use crate::admin::builtin;
 use crate::http::h1::RequestHead;
 use crate::http::uri::path::{self, Decoded};
 use crate::http::uri::query::QueryEncoder;
 use crate::http::{HeaderId, Method, Version};
 use crate::json::merge::Renderer;
+use crate::json::tree::Tree;
 use crate::net::Block;
 use crate::net::clock::{self, Tick};
 use crate::plan::policy::{Answer, Edits, End, Needs, RequestCx, ResponseCx};
 use crate::plan::router::{Outcome as Routed, Params, REDIRECT_CONTENT_TYPE, redirect_body};
 use crate::plan::{Builtin, Endpoint, EndpointId, Output, Plan, Route};
 use crate::proxy::outcome::{Label, Outcome};
-use crate::proxy::render::{self, Frame, Message, Plain};
+use crate::proxy::render::{Frame, Message, Plain, Writer};
 use crate::proxy::{
-    Composed, CorePlan, Failure, Ran, Request, RequestBody, Scene, Streamed, compose, total,
+    Composed, CorePlan, Failure, Ran, Request, RequestBody, Scene, Stopped, Streamed, compose,
+    total,
 };
 use crate::upstream::BodyError;
 
@@ -131,16 +133,29 @@ impl Setting<'_> {
 }
 
 impl Exchange {
+    /// What an answer is written with.
+    fn writer<'a>(&'a self, setting: &'a Setting<'_>) -> Writer<'a> {
+        Writer {
+            core: &setting.worker.core,
+            banner: &setting.plan.plan.banner,
+            edits: &self.edits,
+            frame: setting.frame(),
+        }
+    }
+
     /// Answers the request whose head stands in `self.head`.
     pub async fn answer(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
         let plan = &setting.plan.plan;
+        if !self.decode_path(setting) {
+            return self.refuse(setting, 400, Label::BadRequest, b"");
+        }
         self.find_client_ip(setting);
         let service_chain = &plan.service_chain;
         if service_chain.is_empty() {
             return self.route(setting, content).await;
         }
         let mut ran = Ran::none(service_chain, &setting.plan.locals);
-        let answer = {
+        let stopped = {
             let Exchange { head, path, client_ip: _, edits, .. } = self;
             let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
                 step(&mut RequestCx {
@@ -157,59 +172,99 @@ impl Exchange {
                     locals: &mut setting.plan.locals.borrow_mut(),
                 });
             };
-            ran.requests(&mut with).await
+            ran.requests(setting.started + plan.timeout, &mut with).await
         };
-        let answered = match answer {
-            Some(answer) => self.policy_answer(setting, &answer, unrouted_entry(plan)),
-            None => self.route(setting, content).await,
+        let answered = match stopped {
+            Err(stopped) => self.stopped(setting, stopped, unrouted_entry(plan)),
+            Ok(()) => self.route(setting, content).await,
         };
-        self.end_stage(setting, ran, answered)
+        self.end_stage(setting, ran, answered, Needs::HEAD)
     }
 
-    /// The response side of a stage, for policies that see the final status.
+    /// The answer where a policy went no further.
+    fn stopped(&mut self, setting: &Setting<'_>, stopped: Stopped, entry: u32) -> Answered {
+        match stopped {
+            Stopped::Answered(answer) => self.policy_answer(setting, &answer, entry),
+            Stopped::Late => {
+                let failure = Failure::deadline();
+                let plan = &setting.plan.plan;
+                let Outcome { label, .. } = failure.outcome();
+                let status = failure.outcome().status(plan.uses_rfc_statuses);
+                self.errors.extend_from_slice(failure.text.as_bytes());
+                let tells = plan.returns_error_text;
+                let block = self.writer(setting).failed(&[failure], status, tells);
+                let reply = Reply::Whole(Message::Block(block));
+                Answered { reply, status, label, entry, is_logged: true, keeps_alive: true }
+            }
+        }
+    }
+
+    /// The response side of a stage, for policies that see the final answer.
     fn end_stage(
         &mut self,
         setting: &Setting<'_>,
         mut ran: Ran<'_>,
-        answered: Answered,
+        mut answered: Answered,
+        needs: Needs,
     ) -> Answered {
-        let own = ran.responses(&mut |step| {
-            step(&mut ResponseCx {
-                status: answered.status,
-                is_complete: answered.label == Label::Ok,
-                body: None,
-                tree: None,
-                backend: None,
-                edits: &mut self.edits,
-                locals: &mut setting.plan.locals.borrow_mut(),
-            });
-        });
-        let is_failure = answered.status >= 500;
-        let answered = match own {
-            Some(answer) => self.policy_answer(setting, &answer, answered.entry),
-            None => answered,
-        };
-        ran.finish(if is_failure { End::Failed } else { End::Done });
+        if !ran.is_empty() {
+            let known = self.edits.to_client.len();
+            let own = {
+                let content = match &answered.reply {
+                    Reply::Whole(message) if needs.contains(Needs::RESPONSE_BODY) => {
+                        Some(message.content())
+                    }
+                    _ => None,
+                };
+                let content = content.as_deref();
+                let mut tree = Tree::new();
+                let has_tree = needs.contains(Needs::RESPONSE_TREE)
+                    && content.is_some_and(|content| tree.parse_shallow(content));
+                ran.responses(&mut |step| {
+                    step(&mut ResponseCx {
+                        status: answered.status,
+                        is_complete: answered.label == Label::Ok,
+                        body: content,
+                        tree: content.filter(|_| has_tree).and_then(|body| tree.root(body)),
+                        backend: None,
+                        edits: &mut self.edits,
+                        locals: &mut setting.plan.locals.borrow_mut(),
+                    });
+                })
+            };
+            let late = self.edits.to_client.get(known..).unwrap_or_default();
+            match (own, &mut answered.reply) {
+                (Some(answer), _) => {
+                    self.streamed = None;
+                    let keeps_alive = answered.keeps_alive;
+                    let own = self.policy_answer(setting, &answer, answered.entry);
+                    answered = Answered { keeps_alive, ..own };
+                }
+                (None, Reply::Whole(message)) if !late.is_empty() => message.add_fields(late),
+                // The head of a stream is not written yet: what was added goes into it.
+                (None, Reply::Whole(_) | Reply::Stream) => {}
+            }
+        }
+        ran.finish(if answered.status >= 500 { End::Failed } else { End::Done });
         answered
     }
 
-    async fn route(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
-        let plan: &Plan = &setting.plan.plan;
+    /// Leaves the decoded path in `self.path`; `false` where it has none.
+    fn decode_path(&mut self, setting: &Setting<'_>) -> bool {
         let raw = self.head.target.path(setting.bytes);
         let mut scratch = std::mem::take(&mut self.path);
-        let decoded = match path::decode(raw, &mut scratch) {
-            Ok(Decoded { has_nul: false, path, .. }) => Some(path.len()),
-            Ok(_) | Err(_) => None,
-        };
+        let is_good = matches!(path::decode(raw, &mut scratch), Ok(Decoded { has_nul: false, .. }));
         // Without an escape the path is not copied into the scratch memory.
         if memchr::memchr(b'%', raw).is_none() {
             scratch.clear();
             scratch.extend_from_slice(raw);
         }
         self.path = scratch;
-        if decoded.is_none() {
-            return self.refuse(setting, 400, Label::BadRequest, b"");
-        }
+        is_good
+    }
+
+    async fn route(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
+        let plan: &Plan = &setting.plan.plan;
         let query = self.head.target.query(setting.bytes);
         if !query.is_empty() && has_too_many(query, plan.limits.query_params as usize) {
             return self.refuse(setting, 400, Label::TooManyParameters, b"");
@@ -235,18 +290,39 @@ impl Exchange {
                     body: b"",
                 };
                 let entry = builtin_entry(plan);
-                self.plain(setting, &plain, Label::Builtin, entry)
+                let mut ran = self.engine_chain(setting);
+                let answered = match self.engine(setting, &mut ran, None).await {
+                    Err(stopped) => self.stopped(setting, stopped, entry),
+                    Ok(()) => self.plain(setting, &plain, Label::Builtin, entry),
+                };
+                self.end_stage(setting, ran, answered, Needs::HEAD)
             }
             Routed::Found { route } => match plan.routes.get(route as usize) {
-                Some(Route::Endpoint(id)) => self.endpoint(setting, content, *id).await,
+                Some(Route::Endpoint(EndpointId(entry)))
+                    if setting.worker.load() >= Load::Refusing =>
+                {
+                    self.overloaded(setting, *entry)
+                }
+                Some(Route::Endpoint(id)) => match plan.endpoint(*id) {
+                    Some(endpoint) => {
+                        let mut ran = self.engine_chain(setting);
+                        let answered = match self.engine(setting, &mut ran, Some(endpoint)).await {
+                            Err(stopped) => self.stopped(setting, stopped, id.0),
+                            Ok(()) => self.endpoint(setting, content, endpoint, *id).await,
+                        };
+                        self.end_stage(setting, ran, answered, Needs::HEAD)
+                    }
+                    None => self.unrouted(setting, 404, b"").await,
+                },
                 Some(Route::Builtin(Builtin::Health)) => self.health(setting),
                 Some(Route::Builtin(builtin)) => {
                     let builtin = *builtin;
-                    let answer = self.engine(setting, "").await;
-                    match answer {
-                        Some(answer) => self.policy_answer(setting, &answer, builtin_entry(plan)),
-                        None => self.builtin(setting, content, builtin).await,
-                    }
+                    let mut ran = self.engine_chain(setting);
+                    let answered = match self.engine(setting, &mut ran, None).await {
+                        Err(stopped) => self.stopped(setting, stopped, builtin_entry(plan)),
+                        Ok(()) => self.builtin(setting, content, builtin).await,
+                    };
+                    self.end_stage(setting, ran, answered, Needs::HEAD)
                 }
                 // The router gives back only numbers that the plan put in.
                 None => self.unrouted(setting, 404, b"").await,
@@ -261,13 +337,18 @@ impl Exchange {
         }
     }
 
+    fn engine_chain<'a>(&self, setting: &Setting<'a>) -> Ran<'a> {
+        Ran::none(&setting.plan.plan.engine_chain, &setting.plan.locals)
+    }
+
     /// Policies of the stage `Engine`, which run on matched routes, on 404 and on 405.
-    async fn engine(&mut self, setting: &Setting<'_>, route: &str) -> Option<Answer> {
-        let chain = &setting.plan.plan.engine_chain;
-        if chain.is_empty() {
-            return None;
-        }
-        let mut ran = Ran::none(chain, &setting.plan.locals);
+    async fn engine(
+        &mut self,
+        setting: &Setting<'_>,
+        ran: &mut Ran<'_>,
+        endpoint: Option<&Endpoint>,
+    ) -> Result<(), Stopped> {
+        let timeout = endpoint.map_or(setting.plan.plan.timeout, |endpoint| endpoint.timeout);
         let Exchange { head, path, params, edits, .. } = self;
         let (params, path): (&Params, &[u8]) = (params, path);
         let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
@@ -276,33 +357,32 @@ impl Exchange {
                 head,
                 path,
                 query: head.target.query(setting.bytes),
-                params: &|at| (at < params.spans().len()).then(|| ("", params.value(at, path))),
+                params: &|at| {
+                    let name = match endpoint {
+                        Some(endpoint) => &**endpoint.params.get(at)?,
+                        None => "",
+                    };
+                    (at < params.spans().len()).then(|| (name, params.value(at, path)))
+                },
                 body: None,
                 peer: setting.peer,
-                route,
+                route: endpoint.map_or("", |endpoint| &endpoint.path),
                 backend: None,
                 edits,
                 locals: &mut setting.plan.locals.borrow_mut(),
             });
         };
-        let answer = ran.requests(&mut with).await;
-        ran.finish(if answer.is_some() { End::Failed } else { End::Done });
-        answer
+        ran.requests(setting.started + timeout, &mut with).await
     }
 
     async fn endpoint(
         &mut self,
         setting: &Setting<'_>,
         content: &mut Content<'_>,
+        endpoint: &Endpoint,
         id: EndpointId,
     ) -> Answered {
         let plan = &setting.plan.plan;
-        let Some(endpoint) = plan.endpoint(id) else {
-            return self.unrouted(setting, 404, b"").await;
-        };
-        if let Some(answer) = self.engine(setting, &endpoint.path).await {
-            return self.policy_answer(setting, &answer, id.0);
-        }
         // A body that has to be held is read before the policies that look at it.
         let mut held = None;
         if endpoint.holds_body && !content.is_ended() {
@@ -318,7 +398,7 @@ impl Exchange {
         }
         let mut handler = Ran::none(&endpoint.handler, &setting.plan.locals);
         let mut pipe = Ran::none(&endpoint.pipe, &setting.plan.locals);
-        let mut answer = None;
+        let mut stopped = Ok(());
         for ran in [&mut handler, &mut pipe] {
             let Exchange { head, path, params, edits, .. } = self;
             let (params, path): (&Params, &[u8]) = (params, path);
@@ -340,16 +420,19 @@ impl Exchange {
                     locals: &mut setting.plan.locals.borrow_mut(),
                 });
             };
-            answer = ran.requests(&mut with).await;
-            if answer.is_some() {
+            stopped = ran.requests(setting.started + endpoint.timeout, &mut with).await;
+            if stopped.is_err() {
                 break;
             }
         }
-        let answered = match answer {
-            Some(answer) => self.policy_answer(setting, &answer, id.0),
-            None => self.compose_with_pipe(setting, content, endpoint, id, held, &mut pipe).await,
+        let answered = match stopped {
+            Ok(()) => self.compose_with_pipe(setting, content, endpoint, id, held, pipe).await,
+            Err(stopped) => {
+                let answered = self.stopped(setting, stopped, id.0);
+                self.end_stage(setting, pipe, answered, Needs::HEAD)
+            }
         };
-        self.end_stage(setting, handler, answered)
+        self.end_stage(setting, handler, answered, endpoint.needs)
     }
 
     async fn compose(
@@ -372,12 +455,12 @@ impl Exchange {
         endpoint: &Endpoint,
         id: EndpointId,
         held: Option<Block>,
-        pipe: &mut Ran<'_>,
+        mut pipe: Ran<'_>,
     ) -> Answered {
         let composed = self.call(setting, content, endpoint, held.as_ref()).await;
         let needs_body = endpoint.needs.contains(Needs::RESPONSE_BODY);
         let mut body = Vec::new();
-        let mut tree = crate::json::tree::Tree::new();
+        let mut tree = Tree::new();
         let (mut status, mut is_complete, mut has_tree) = (200, false, false);
         match &composed {
             Composed::Data { parts, is_complete: complete, .. } => {
@@ -387,12 +470,12 @@ impl Exchange {
                         parts.as_slice().iter().map(|d| (&*d.part, d.content())).collect();
                     self.renderer.render(&slices, options, &mut body);
                     has_tree =
-                        endpoint.needs.contains(Needs::RESPONSE_TREE) && tree.parse(&body).is_ok();
+                        endpoint.needs.contains(Needs::RESPONSE_TREE) && tree.parse_shallow(&body);
                 }
             }
             Composed::Stream(streamed) => status = streamed.response.status(),
             Composed::Failed(failures) => {
-                status = total(failures).status(setting.plan.plan.uses_rfc_statuses);
+                status = total(failures).status(endpoint.uses_rfc_statuses);
             }
         }
         let own = pipe.responses(&mut |step| {
@@ -406,10 +489,11 @@ impl Exchange {
                 locals: &mut setting.plan.locals.borrow_mut(),
             });
         });
-        pipe.finish(match &composed {
-            Composed::Failed(_) => End::Failed,
-            _ => End::Done,
-        });
+        let is_failed = match &own {
+            Some(answer) => answer.status >= 500,
+            None => matches!(composed, Composed::Failed(_)),
+        };
+        pipe.finish(if is_failed { End::Failed } else { End::Done });
         match own {
             Some(answer) => self.policy_answer(setting, &answer, id.0),
             None => self.render(setting, endpoint, id, composed),
@@ -448,14 +532,19 @@ impl Exchange {
                 RequestBody::Streamed { source: content, length }
             }
         };
+        let to_client = RefCell::default();
         let scene = Scene {
             core: &setting.worker.core,
             plan: setting.plan,
             endpoint,
             request: &request,
             dropped_as: &Cell::new(Label::Cancelled),
+            deadline: setting.started + endpoint.timeout,
+            to_client: &to_client,
         };
-        compose(scene, body, setting.started).await
+        let composed = compose(scene, body, setting.started).await;
+        self.edits.to_client.append(&mut to_client.into_inner());
+        composed
     }
 
     fn render(
@@ -465,7 +554,6 @@ impl Exchange {
         id: EndpointId,
         composed: Composed,
     ) -> Answered {
-        let core = &setting.worker.core;
         let plan = &setting.plan.plan;
         let (reply, status, label) = match (composed, &endpoint.output) {
             (Composed::Data { parts, is_complete, failures }, Output::Rendered(options)) => {
@@ -475,16 +563,10 @@ impl Exchange {
                     (false, true) => Label::Incomplete,
                     (false, false) => Label::Partial,
                 };
-                let message = render::data(
-                    core,
-                    endpoint,
-                    options,
-                    &mut self.renderer,
-                    parts,
-                    is_complete,
-                    &self.edits,
-                    setting.frame(),
-                );
+                let mut renderer = std::mem::take(&mut self.renderer);
+                let writer = self.writer(setting);
+                let message = writer.data(endpoint, options, &mut renderer, parts, is_complete);
+                self.renderer = renderer;
                 (Reply::Whole(message), 200, label)
             }
             (Composed::Stream(streamed), _) => {
@@ -499,16 +581,9 @@ impl Exchange {
             (Composed::Failed(failures), _) => {
                 self.note(setting, endpoint, &failures);
                 let outcome: Outcome = total(&failures);
-                let status = outcome.status(plan.uses_rfc_statuses);
-                let block = render::failed(
-                    core,
-                    &plan.banner,
-                    &failures,
-                    status,
-                    plan.returns_error_text,
-                    &self.edits,
-                    setting.frame(),
-                );
+                let status = outcome.status(endpoint.uses_rfc_statuses);
+                let tells = plan.returns_error_text;
+                let block = self.writer(setting).failed(&failures, status, tells);
                 let status = status_of(&block).unwrap_or(status);
                 (Reply::Whole(Message::Block(block)), status, outcome.label)
             }
@@ -585,8 +660,10 @@ impl Exchange {
     async fn unrouted(&mut self, setting: &Setting<'_>, status: u16, lines: &[u8]) -> Answered {
         let plan = &setting.plan.plan;
         let entry = unrouted_entry(plan);
-        if let Some(answer) = self.engine(setting, "").await {
-            return self.policy_answer(setting, &answer, entry);
+        let mut ran = self.engine_chain(setting);
+        if let Err(stopped) = self.engine(setting, &mut ran, None).await {
+            let answered = self.stopped(setting, stopped, entry);
+            return self.end_stage(setting, ran, answered, Needs::HEAD);
         }
         let (label, own, text) = match status {
             405 => {
@@ -599,7 +676,8 @@ impl Exchange {
             None => (b"text/plain", text),
         };
         let plain = Plain { status, banner: Some(&plan.banner), content_type, lines, body };
-        self.plain(setting, &plain, label, entry)
+        let answered = self.plain(setting, &plain, label, entry);
+        self.end_stage(setting, ran, answered, Needs::HEAD)
     }
 
     fn redirect(&mut self, setting: &Setting<'_>, status: u16, location: &[u8]) -> Answered {
@@ -639,8 +717,9 @@ impl Exchange {
         label: Label,
         entry: u32,
     ) -> Answered {
-        let frame = Frame { closes: true, ..setting.asked };
-        let block = render::plain(&setting.worker.core, plain, &self.edits, frame);
+        let writer = self.writer(setting);
+        let frame = Frame { closes: true, ..writer.frame };
+        let block = Writer { frame, ..writer }.plain(plain);
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: plain.status,
@@ -649,6 +728,14 @@ impl Exchange {
             is_logged: true,
             keeps_alive: false,
         }
+    }
+
+    /// 503 while memory is short: nothing is held for it, and the connection ends.
+    #[cold]
+    fn overloaded(&mut self, setting: &Setting<'_>, entry: u32) -> Answered {
+        let lines = b"Retry-After: 1\r\n";
+        let plain = Plain { status: 503, banner: None, content_type: b"", lines, body: b"" };
+        self.last(setting, &plain, Label::Overload, entry)
     }
 
     fn bad_body(&mut self, setting: &Setting<'_>, entry: u32, error: BodyError) -> Answered {
@@ -663,13 +750,11 @@ impl Exchange {
     }
 
     fn policy_answer(&mut self, setting: &Setting<'_>, answer: &Answer, entry: u32) -> Answered {
-        let core = &setting.worker.core;
-        let banner = &setting.plan.plan.banner;
-        let block = render::policy_answer(core, banner, answer, &self.edits, setting.frame());
+        let block = self.writer(setting).policy_answer(answer);
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: answer.status,
-            label: Label::Policy,
+            label: Label::of_policy(answer.label),
             entry,
             is_logged: true,
             keeps_alive: true,
@@ -683,7 +768,7 @@ impl Exchange {
         label: Label,
         entry: u32,
     ) -> Answered {
-        let block = render::plain(&setting.worker.core, plain, &self.edits, setting.frame());
+        let block = self.writer(setting).plain(plain);
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: plain.status,
@@ -734,9 +819,24 @@ impl Exchange {
                 }
             }
         }
-        if let Some(address) = found.or(setting.peer) {
-            let _ = write!(self.client_ip, "{address}");
+        match found.or(setting.peer) {
+            Some(IpAddr::V4(address)) => push_ipv4(address, &mut self.client_ip),
+            Some(address) => {
+                let _ = write!(self.client_ip, "{address}");
+            }
+            None => {}
         }
+    }
+}
+
+/// As `Display` does, without its machinery: this runs for every request.
+fn push_ipv4(address: Ipv4Addr, out: &mut String) {
+    let mut digits = itoa::Buffer::new();
+    for (at, octet) in address.octets().into_iter().enumerate() {
+        if at > 0 {
+            out.push('.');
+        }
+        out.push_str(digits.format(octet));
     }
 }
 

@@ -9,5 +9,5 @@ mod stream_reply;
 mod thread;
 mod worker;
 
-pub use prepare::{Prepared, prepare};
-pub use process::{Launch, Reader, Reread, StartError, Verify, n_workers, run};
+pub use prepare::{Prepared, prepare, verify};
+pub use process::{Launch, Reader, Reread, StartError, Steering, Verify, n_workers, run};

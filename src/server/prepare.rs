@@ -23,22 +23,22 @@ pub struct Prepared {
     pub tls: Option<Arc<TlsClientConfig>>,
 }
 
-/// Compiles a service for `workers` workers. Problems go into `found`; with an error among them
+/// Compiles a service. Problems go into `found`; with an error among them
 /// there is nothing to serve.
 pub fn prepare(
     service: &Service,
     registrations: &[Registration],
-    workers: usize,
+    environment: Environment<'_>,
     generation: u64,
     found: &mut Diagnostics,
 ) -> Option<Prepared> {
     let tls = tls(service, found);
-    let mut plan = compile(service, registrations, Environment { workers }, found)?;
+    let mut plan = compile(service, registrations, environment, found)?;
     plan.generation = generation;
     if found.has_errors() {
         return None;
     }
-    Some(Prepared { plan: Arc::new(plan), transport: transport(service, workers), tls })
+    Some(Prepared { plan: Arc::new(plan), transport: transport(service, environment.workers), tls })
 }
 
 fn tls(service: &Service, found: &mut Diagnostics) -> Option<Arc<TlsClientConfig>> {
@@ -117,4 +117,10 @@ fn transport(service: &Service, workers: usize) -> Transport {
         rest: if service.behaviour.next_host { Duration::from_secs(1) } else { Duration::ZERO },
         ..Transport::defaults()
     }
+}
+
+/// Looks as far as `run` will, for whoever only checks: routes, policies, TLS.
+pub fn verify(service: &Service, registrations: &[Registration], found: &mut Diagnostics) {
+    let environment = Environment { workers: super::n_workers(service), slots: None };
+    let _ = prepare(service, registrations, environment, 0, found);
 }

@@ -2,8 +2,7 @@
 //! Source: docs/reference/lura-core.md 6; design: reload, upgrade, shutdown.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::prepare::Prepared;
@@ -17,7 +16,8 @@ use crate::net::driver;
 use crate::net::listener::{self, BoundListener};
 use crate::net::wake::{MailboxSender, mailbox};
 use crate::net::{budget, clock, worker};
-use crate::plan::policy::Registration;
+use crate::plan::Environment;
+use crate::plan::policy::{Registration, Slots};
 use crate::proxy::outcome::LABELS;
 use crate::telemetry::logger::Logger;
 use crate::telemetry::names;
@@ -62,10 +62,19 @@ pub struct Launch {
     pub driver: Option<String>,
     /// For SIGHUP; `None`: the configuration is not a file.
     pub reader: Option<Reader>,
-    /// Ends the process from inside (embedding); signals work as well.
-    pub stop: Arc<AtomicBool>,
+    /// Who asks for a reload and for the end.
+    pub steering: Steering,
     /// Told the port once it listens.
     pub listening: Option<Box<dyn FnOnce(u16) + Send>>,
+}
+
+/// Who asks for a reload and for the end.
+pub enum Steering {
+    /// SIGHUP, SIGTERM, SIGINT.
+    Signals,
+    /// The program that embeds the gateway; its signals stay its own. A sender that is gone means
+    /// the end too.
+    Channel(Receiver<Signal>),
 }
 
 /// Why the process did not come up.
@@ -94,17 +103,20 @@ struct Running {
     log: crate::telemetry::writer::LogWriter,
     workers: usize,
     generation: u64,
+    /// Names of the policies' state in the plan in force.
+    slots: Slots,
     max_wait: Duration,
 }
 
 /// Serves until a signal ends it.
 pub fn run(launch: Launch) -> Result<(), StartError> {
     let started = clock::now();
-    let Launch { service, registrations, driver, reader, stop, listening } = launch;
+    let Launch { service, registrations, driver, reader, steering, listening } = launch;
     let n_fds = worker::raise_nofile().unwrap_or(1024);
     let workers = n_workers(&service);
     let mut found = Diagnostics::default();
-    let prepared = super::prepare(&service, &registrations, workers, 1, &mut found)
+    let environment = Environment { workers, slots: None };
+    let prepared = super::prepare(&service, &registrations, environment, 1, &mut found)
         .ok_or_else(|| StartError("the configuration is refused; see `ringway check`".into()))?;
     budget::set_limit(memory_limit(&service));
     let log = log_writer(&service)
@@ -124,8 +136,14 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     warn_of_proxies(&logger);
     let control = Control::start(Options::default())
         .map_err(|error| StartError(format!("the control thread does not start: {error}")))?;
-    let (_signals, _sender, signals) =
-        Signals::start().map_err(|error| StartError(format!("no signal handlers: {error}")))?;
+    let (_handlers, signals) = match steering {
+        Steering::Channel(asked) => (None, asked),
+        Steering::Signals => {
+            let (handlers, sender, signals) = Signals::start()
+                .map_err(|error| StartError(format!("no signal handlers: {error}")))?;
+            (Some((handlers, sender)), signals)
+        }
+    };
     let registry = Registry::new(Tables { outcomes: LABELS, close_reasons: CLOSE_REASONS });
     registry.set_generation(1);
     observe(&registry, &control);
@@ -156,6 +174,7 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
         log,
         workers,
         generation: 1,
+        slots: prepared.plan.slots.clone(),
         max_wait: service.max_shutdown_wait_time,
     };
     for (index, listener) in listeners.into_iter().enumerate() {
@@ -197,19 +216,10 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     if let Some(listening) = listening {
         listening(port);
     }
-    loop {
-        // The timeout is for programs that embed us and end us by the flag.
-        match signals.recv_timeout(Duration::from_millis(100)) {
-            Ok(Signal::Reload) => running.reload(&registrations, reader.as_ref()),
-            Ok(Signal::Stop) => {
-                logger.info("[SERVICE: Ringway] Signal intercepted: finishing what is in flight");
-                break;
-            }
-            Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => break,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
+    while let Ok(Signal::Reload) = signals.recv() {
+        running.reload(&registrations, reader.as_ref());
     }
+    logger.info("[SERVICE: Ringway] Asked to stop: finishing what is in flight");
     running.drain(&signals);
     Ok(())
 }
@@ -276,11 +286,13 @@ impl Running {
             self.logger.warning("[SERVICE: Ringway] Reload: the configuration is not a file");
             return;
         };
-        let workers = self.workers;
+        let (workers, slots) = (self.workers, self.slots.clone());
         let next = self.generation + 1;
         let prepared = std::cell::RefCell::new(None);
         let verify = |service: &Service, found: &mut Diagnostics| {
-            *prepared.borrow_mut() = super::prepare(service, registrations, workers, next, found);
+            let environment = Environment { workers, slots: Some(&slots) };
+            *prepared.borrow_mut() =
+                super::prepare(service, registrations, environment, next, found);
         };
         let reread = match reader(&verify) {
             Ok(reread) => reread,
@@ -312,6 +324,7 @@ impl Running {
             }
         }
         self.generation = next;
+        self.slots = prepared.plan.slots.clone();
         self.registry.set_generation(next);
         self.registry.reloaded();
         self.logger.info(format_args!(
@@ -322,7 +335,7 @@ impl Running {
 
     /// Readiness off, no new connections, what is in flight may finish within the limit. A second
     /// signal ends it at once.
-    fn drain(self, signals: &std::sync::mpsc::Receiver<Signal>) {
+    fn drain(self, signals: &Receiver<Signal>) {
         self.state.set_ready(false);
         for sender in &self.senders {
             let _ = sender.try_send(Command::Drain);
@@ -333,9 +346,14 @@ impl Running {
                 self.logger.error("[SERVICE: Gin] context deadline exceeded");
                 break;
             }
-            if let Ok(Signal::Stop) = signals.recv_timeout(DRAIN_POLL) {
-                self.logger.warning("[SERVICE: Ringway] Second signal: ending at once");
-                break;
+            match signals.recv_timeout(DRAIN_POLL) {
+                Ok(Signal::Stop) => {
+                    self.logger.warning("[SERVICE: Ringway] Asked again: ending at once");
+                    break;
+                }
+                Ok(Signal::Reload) | Err(RecvTimeoutError::Timeout) => {}
+                // The embedding program has nothing more to say: no reason to hurry.
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(DRAIN_POLL),
             }
         }
         self.logger.info("[SERVICE: Gin] Router execution ended");

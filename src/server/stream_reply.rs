@@ -60,16 +60,14 @@ async fn stream(
 ) -> Result<Sent, CloseReason> {
     let mut response = streamed.response;
     let mut out = Block::medium();
-    let framing = render::stream_head(
-        setting.core,
-        &setting.plan.banner,
-        response.head(),
-        response.head_bytes(),
-        streamed.inflates,
-        setting.edits,
-        setting.frame,
-        &mut out,
-    );
+    let head = render::Writer {
+        core: setting.core,
+        banner: &setting.plan.banner,
+        edits: setting.edits,
+        frame: setting.frame,
+    };
+    let (parsed, bytes) = (response.head(), response.head_bytes());
+    let framing = head.stream_head(parsed, bytes, streamed.inflates, &mut out);
     let cells = &setting.core.cells;
     let mut writer = Writer { setting: &setting, send, framing, sent: 0 };
     if framing == StreamFraming::None {

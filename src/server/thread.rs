@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::connection;
 use super::prepare::Prepared;
-use super::worker::{Worker, layout};
+use super::worker::{Load, Worker, layout};
 use crate::control::names::Names;
 use crate::http::date::DateCache;
 use crate::net::clock::{self, Tick};
@@ -19,7 +19,6 @@ use crate::net::listener::{BoundListener, Listener, PeerAddr, is_out_of_fds};
 use crate::net::wake::Mailbox;
 use crate::net::worker::Core as CpuCore;
 use crate::net::{Stream, budget, timer};
-use crate::plan::policy::Locals;
 use crate::proxy::{Core, CorePlan};
 use crate::telemetry::names::{Count, Level};
 use crate::telemetry::registry::Registry;
@@ -35,8 +34,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A turn of the loop over this counts as stalled.
 const STALL: Duration = Duration::from_millis(10);
 
-/// Fullness of the memory budget, in thousandths, at which nothing more is accepted.
-const ACCEPT_STOPS: usize = 980;
+/// Turns of the driver within which the accepting task has ended, many times over.
+const TURNS_TO_CLOSE: usize = 100;
 
 /// What a worker is told.
 pub enum Command {
@@ -102,8 +101,7 @@ async fn serve(start: Start) {
     let cells = registry.worker(&kind.to_string());
     let layout = Arc::new(layout(&prepared.plan));
     let plan_cells = registry.plan(&layout);
-    let locals = Locals::new(prepared.plan.slots.len());
-    let plan = CorePlan::new(prepared.plan.clone(), plan_cells, locals, index as u64 + 1);
+    let plan = CorePlan::new(prepared.plan.clone(), plan_cells, Rc::default(), index as u64 + 1);
     let core = Core {
         upstream: Upstream::new(prepared.transport.clone(), prepared.tls.clone(), names),
         date: RefCell::new(DateCache::new()),
@@ -113,7 +111,7 @@ async fn serve(start: Start) {
         Rc::new(Worker::new(index, core, lane, plan, start.connections_max, start.started));
     let accepting = Accepting {
         worker: worker.clone(),
-        listener,
+        listener: listener.clone(),
         per_address: Rc::default(),
         per_address_max: start.per_address_max,
     };
@@ -142,6 +140,18 @@ async fn serve(start: Start) {
         }
     }
     worker.core.upstream.close_idle();
+    // A program that goes on without us wants its port back: the accepting task lets go of the
+    // listener in its next turn, and the driver closes it in the one after that.
+    worker.drain();
+    for _ in 0..TURNS_TO_CLOSE {
+        if Rc::strong_count(&listener) == 1 {
+            break;
+        }
+        crate::net::yield_now().await;
+    }
+    drop(listener);
+    crate::net::yield_now().await;
+    crate::net::yield_now().await;
 }
 
 struct Accepting {
@@ -155,8 +165,8 @@ impl Accepting {
     async fn run(self) {
         let worker = &self.worker;
         loop {
-            let is_full = worker.n_connections() >= worker.connections_max
-                || worker.pressure() >= ACCEPT_STOPS;
+            let is_full =
+                worker.n_connections() >= worker.connections_max || worker.load() == Load::Full;
             if is_full && !worker.is_draining() {
                 timer::sleep_until(clock::now() + ACCEPT_PAUSE).await;
                 continue;
@@ -190,7 +200,7 @@ impl Accepting {
         let worker = &self.worker;
         worker.core.cells.count(Count::Accepted, 1);
         let Some((max, address)) = self.per_address_max.zip(peer.ip()) else {
-            crate::net::spawn(connection::serve(worker.clone(), stream, peer));
+            crate::net::spawn(connection::serve(worker.clone(), stream, peer.ip()));
             return;
         };
         let mut counts = self.per_address.borrow_mut();
@@ -202,7 +212,7 @@ impl Accepting {
         *count += 1;
         drop(counts);
         let counted = Counted { counts: self.per_address.clone(), address };
-        let serving = connection::serve(worker.clone(), stream, peer);
+        let serving = connection::serve(worker.clone(), stream, peer.ip());
         crate::net::spawn(async move {
             serving.await;
             drop(counted);
@@ -242,6 +252,8 @@ async fn housekeeping(worker: Rc<Worker>) {
         let totals = worker.core.upstream.totals();
         worker.core.cells.set(Level::PoolOpen, totals.open.get() as u64);
         worker.core.cells.set(Level::PoolIdle, totals.idle.get() as u64);
+        worker.core.cells.count(Count::BackendReceived, totals.received.take());
+        worker.core.cells.count(Count::BackendSent, totals.sent.take());
         worker.core.upstream.sweep();
         if worker.is_draining() && worker.n_connections() == 0 {
             return;

@@ -5,12 +5,11 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use super::exchange::Exchange;
 use crate::net::clock::Tick;
 use crate::plan::Plan;
-use crate::plan::policy::Locals;
 use crate::proxy::{Core, CorePlan};
 use crate::telemetry::cells::{BackendLabels, EndpointLabels, Layout, PlanCells};
 use crate::telemetry::writer::Lane;
@@ -62,13 +61,44 @@ pub struct Worker {
     /// When the process started, for the health route.
     pub started: Tick,
     plan: RefCell<Rc<CorePlan>>,
+    // Boxed: an exchange is moved by its pointer only.
+    #[allow(clippy::vec_box)]
     exchanges: RefCell<Vec<Box<Exchange>>>,
     n_connections: Cell<usize>,
     /// Fullness of the memory budget in thousandths, as of the last look.
     pressure: Cell<usize>,
     is_draining: Cell<bool>,
-    /// Connections that wait for a request, and whoever waits for the last connection to go.
+    /// The tasks of connections, by the place that each keeps for its life: what draining wakes.
+    connections: RefCell<Places>,
+    /// The few others who wait: the acceptor, and whoever waits for the last connection to go.
     drain_waiters: RefCell<Vec<Waker>>,
+}
+
+/// Wakers by place; free places are used again.
+#[derive(Default)]
+struct Places {
+    wakers: Vec<Option<Waker>>,
+    free: Vec<u32>,
+}
+
+impl Places {
+    fn put(&mut self, waker: Waker) -> u32 {
+        match self.free.pop() {
+            Some(place) => {
+                self.wakers[place as usize] = Some(waker);
+                place
+            }
+            None => {
+                self.wakers.push(Some(waker));
+                self.wakers.len() as u32 - 1
+            }
+        }
+    }
+
+    fn give_back(&mut self, place: u32) {
+        self.wakers[place as usize] = None;
+        self.free.push(place);
+    }
 }
 
 impl Worker {
@@ -92,6 +122,7 @@ impl Worker {
             n_connections: Cell::new(0),
             pressure: Cell::new(0),
             is_draining: Cell::new(false),
+            connections: RefCell::default(),
             drain_waiters: RefCell::default(),
         }
     }
@@ -102,11 +133,11 @@ impl Worker {
     }
 
     /// Puts another plan in force. Policies' state carries over by name; exchanges in flight keep
-    /// the old plan until their answers are written.
+    /// the old plan until their answers are written, with the same state.
     pub fn swap(&self, plan: Arc<Plan>, cells: PlanCells) {
         let old = self.plan();
-        let locals = std::mem::take(&mut *old.locals.borrow_mut());
-        let locals = Locals::carried_over(locals, &old.plan.slots, &plan.slots);
+        let locals = old.locals.clone();
+        locals.borrow_mut().keep_same(&old.plan.slots, &plan.slots);
         let next = CorePlan::new(plan, cells, locals, self.index as u64 + 1);
         *self.plan.borrow_mut() = Rc::new(next);
     }
@@ -129,12 +160,12 @@ impl Worker {
     pub fn connected(self: &Rc<Self>) -> Connected {
         self.n_connections.set(self.n_connections.get() + 1);
         self.core.cells.up(crate::telemetry::names::Level::ConnectionsOpen);
-        Connected(self.clone())
+        Connected { worker: self.clone(), place: Cell::new(None) }
     }
 
-    /// Fullness of the memory budget in thousandths, as of the last look.
-    pub fn pressure(&self) -> usize {
-        self.pressure.get()
+    /// What the fullness of the memory budget asks for.
+    pub fn load(&self) -> Load {
+        Load::of(self.pressure.get())
     }
 
     /// Notes how full the memory budget is.
@@ -150,6 +181,7 @@ impl Worker {
     /// Begins the end: connections close after the answer they are at.
     pub fn drain(&self) {
         self.is_draining.set(true);
+        self.wake_connections();
         self.wake_drain_waiters();
     }
 
@@ -195,18 +227,96 @@ impl Worker {
             waker.wake();
         }
     }
+
+    fn wake_connections(&self) {
+        for waker in self.connections.borrow().wakers.iter().flatten() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// The steps of an overload (docs/reference/hardening.md section 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Load {
+    /// Nothing to do.
+    Normal,
+    /// Connections close after the answer they are at.
+    Closing,
+    /// Endpoints answer 503.
+    Refusing,
+    /// No connection is accepted either.
+    Full,
+}
+
+impl Load {
+    /// The step at so many thousandths of the memory budget.
+    fn of(thousandths: usize) -> Load {
+        match thousandths {
+            0..920 => Load::Normal,
+            920..950 => Load::Closing,
+            950..980 => Load::Refusing,
+            _ => Load::Full,
+        }
+    }
 }
 
 /// A counted connection.
-pub struct Connected(Rc<Worker>);
+pub struct Connected {
+    worker: Rc<Worker>,
+    /// Its place among the tasks that draining wakes, taken when it first waits.
+    place: Cell<Option<u32>>,
+}
+
+impl Connected {
+    /// Its worker.
+    pub fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    /// Ready when draining begins. Costs no more than a look once the task is known: a connection
+    /// is one task for all its life.
+    pub fn poll_draining(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.worker.is_draining.get() {
+            return Poll::Ready(());
+        }
+        if self.place.get().is_none() {
+            let place = self.worker.connections.borrow_mut().put(cx.waker().clone());
+            self.place.set(Some(place));
+        }
+        Poll::Pending
+    }
+}
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        let worker = &self.0;
+        let worker = &self.worker;
+        if let Some(place) = self.place.get() {
+            worker.connections.borrow_mut().give_back(place);
+        }
         worker.n_connections.set(worker.n_connections.get().saturating_sub(1));
         worker.core.cells.down(crate::telemetry::names::Level::ConnectionsOpen);
         if worker.is_draining.get() && worker.n_connections.get() == 0 {
             worker.wake_drain_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_of_an_overload() {
+        for (thousandths, load) in [
+            (0, Load::Normal),
+            (919, Load::Normal),
+            (920, Load::Closing),
+            (949, Load::Closing),
+            (950, Load::Refusing),
+            (980, Load::Full),
+            (usize::MAX, Load::Full),
+        ] {
+            assert_eq!(Load::of(thousandths), load, "{thousandths}");
         }
     }
 }

@@ -8,6 +8,7 @@ both_drivers! {
     return_error_details,
     return_error_msg,
     statuses_that_tell_the_case_apart,
+    statuses_of_one_endpoint,
     string_encoding,
 }
 
@@ -99,6 +100,17 @@ fn statuses_that_tell_the_case_apart() {
         .endpoint("/slow", [&slow])
         .start();
     safe.get("/slow").status(504);
+}
+
+fn statuses_of_one_endpoint() {
+    let peer = backend().on("/bad", answer(500));
+    let gw = gateway()
+        .endpoint("/krakend", [&peer])
+        .endpoint("/rfc", [&peer])
+        .extra("ringway", json!({"statuses": "rfc"}))
+        .start();
+    gw.get("/krakend").status(500);
+    gw.get("/rfc").status(502);
 }
 
 fn string_encoding() {

@@ -27,8 +27,14 @@ fn parts_come_in_configuration_order() {
 fn arrival_order_where_the_file_says_so() {
     let slow = backend().get("/slow", r#"{"k":"slow"}"#).after(ms(150));
     let fast = backend().get("/fast", r#"{"k":"fast"}"#);
-    let gw = gateway().ringway("merge_order", "arrival").endpoint("/x", [&slow, &fast]).start();
+    let gw = gateway()
+        .ringway("merge_order", "arrival")
+        .endpoint("/x", [&slow, &fast])
+        .endpoint("/own", [&slow, &fast])
+        .extra("ringway", json!({"merge_order": "configuration"}))
+        .start();
     gw.get("/x").status(200).json(r#"{"k":"slow"}"#);
+    gw.get("/own").status(200).json(r#"{"k":"fast"}"#);
 }
 
 fn selection_groups_and_names() {

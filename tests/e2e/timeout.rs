@@ -1,7 +1,7 @@
 //! Deadlines: of an endpoint, of a merge, of a stream.
 
 use crate::both_drivers;
-use crate::support::{Answer, End, Step, answer, backend, call, gateway, ms, silence};
+use crate::support::{Answer, End, Step, answer, backend, call, gateway, json, ms, silence};
 
 both_drivers! {
     a_backend_that_is_late_is_a_failure,
@@ -72,16 +72,15 @@ fn a_stream_that_falls_silent_breaks_off() {
             Step::Hang,
         ]),
     );
-    let gw = gateway()
-        .ringway("stream_idle", "300ms")
-        .endpoint("/x", [&stalls])
-        .timeout(ms(1000))
-        .noop()
-        .start();
-    let found = gw.get("/x");
-    found.status(200).broken_off();
-    assert_eq!(found.bytes, b"abc");
-    stalls.wait_abandoned(1);
+    let own = call(&stalls, "/s").extra("ringway", json!({"stream_idle": "300ms"}));
+    let service = || gateway().ringway("stream_idle", "300ms").endpoint("/x", [&stalls]);
+    for (n, builder) in [service(), gateway().endpoint("/x", [own])].into_iter().enumerate() {
+        let gw = builder.timeout(ms(1000)).noop().start();
+        let found = gw.get("/x");
+        found.status(200).broken_off();
+        assert_eq!(found.bytes, b"abc");
+        stalls.wait_abandoned(n + 1);
+    }
 }
 
 fn a_stream_without_a_head_is_a_timeout() {

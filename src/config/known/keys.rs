@@ -342,7 +342,6 @@ const RINGWAY_LIMITS: &[Known] = &[
     acts("line_bytes", "bounds one field, 16 KiB"),
     acts("target_bytes", "bounds the request target, 8 KiB"),
     acts("query_params", "bounds the parameters of a query, 256"),
-    acts("pipelined", "bounds requests waiting on a connection, 32"),
     acts("body_idle", "bounds pauses of a request body, 30 s"),
     acts("body_rate_min", "is the least rate of a request body in bytes a second, 240"),
     acts("body_bytes", "bounds a request body that is held, 16 MiB"),
@@ -358,5 +357,4 @@ const RINGWAY_LIMITS: &[Known] = &[
     acts("backend_head_fields", "bounds its number of fields, 100"),
     acts("backend_body_bytes", "bounds a response body that is held, 16 MiB"),
     acts("inflate_ratio", "bounds decoded to coded bytes, 100"),
-    acts("json_depth", "bounds the nesting of JSON, 10000"),
 ];

@@ -25,8 +25,6 @@ pub struct Limits {
     pub target_bytes: u32,
     /// `query_params`: parameters of one query, default 256.
     pub query_params: u32,
-    /// `pipelined`: requests waiting on one connection, default 32.
-    pub pipelined: u32,
     /// `body_idle`: longest pause in a request body, default 30 s.
     pub body_idle: Duration,
     /// `body_rate_min`: bytes a second averaged over 10 s, default 240; 0: none.
@@ -40,11 +38,12 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// `connection_requests`: requests on one connection, default 10,000.
     pub connection_requests: u32,
-    /// `connection_age`: a connection is closed after its next answer, default 1 h ± 10 %.
+    /// `connection_age`: a connection is closed after its next answer, default 1 h.
     pub connection_age: Duration,
     /// `connections`: client connections at once; absent: 45 % of the file limit.
     pub connections: Option<u32>,
-    /// `connections_per_ip`: of these, from one address; absent: decided from `connections`.
+    /// `connections_per_ip`: of these, from one address; absent: no bound of its own, since a load
+    /// balancer in front is one address.
     pub connections_per_ip: Option<u32>,
     /// `drain_bytes`: read of a body nobody wants before its connection is closed, default 64 KiB.
     pub drain_bytes: u32,
@@ -58,8 +57,6 @@ pub struct Limits {
     pub backend_body_bytes: u64,
     /// `inflate_ratio`: decoded to coded bytes, counted from 1 MiB decoded on, default 100.
     pub inflate_ratio: u32,
-    /// `json_depth`: nesting of a backend's JSON, default 10,000.
-    pub json_depth: u32,
 }
 
 impl Default for Limits {
@@ -73,7 +70,6 @@ impl Default for Limits {
             line_bytes: 16 * KIB,
             target_bytes: 8 * KIB,
             query_params: 256,
-            pipelined: 32,
             body_idle: Duration::from_secs(30),
             body_rate_min: 240,
             body_bytes: 16 * MIB,
@@ -89,7 +85,6 @@ impl Default for Limits {
             backend_head_fields: 100,
             backend_body_bytes: 16 * MIB,
             inflate_ratio: 100,
-            json_depth: 10_000,
         }
     }
 }
@@ -139,7 +134,6 @@ impl Limits {
         reader.small("line_bytes", head.clone(), &mut self.line_bytes);
         reader.small("target_bytes", head.clone(), &mut self.target_bytes);
         reader.count("query_params", 1..=100_000, &mut self.query_params);
-        reader.count("pipelined", 1..=10_000, &mut self.pipelined);
         reader.time("body_idle", &mut self.body_idle);
         reader.count("body_rate_min", 0..=1 << 30, &mut self.body_rate_min);
         reader.large("body_bytes", held.clone(), &mut self.body_bytes);
@@ -155,7 +149,6 @@ impl Limits {
         reader.count("backend_head_fields", 1..=10_000, &mut self.backend_head_fields);
         reader.large("backend_body_bytes", held, &mut self.backend_body_bytes);
         reader.count("inflate_ratio", 1..=1_000_000, &mut self.inflate_ratio);
-        reader.count("json_depth", 1..=10_000, &mut self.json_depth);
         // A drain that lasts keeps a connection that nobody wants.
         if let Some(node) = block.get("drain_time")
             && self.drain_time > 60 * SECOND
