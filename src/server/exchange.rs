@@ -18,6 +18,7 @@ use crate::json::merge::Renderer;
 use crate::json::tree::Tree;
 use crate::net::Block;
 use crate::net::clock::{self, Tick};
+use crate::net::placed::place;
 use crate::plan::policy::{Answer, Edits, End, Needs, RequestCx, ResponseCx};
 use crate::plan::router::{Outcome as Routed, Params, REDIRECT_CONTENT_TYPE, redirect_body};
 use crate::plan::{Builtin, Endpoint, EndpointId, Output, Plan, Route};
@@ -176,7 +177,7 @@ impl Exchange {
         };
         let answered = match stopped {
             Err(stopped) => self.stopped(setting, stopped, unrouted_entry(plan)),
-            Ok(()) => self.route(setting, content).await,
+            Ok(()) => place(self.route(setting, content)).await,
         };
         self.end_stage(setting, ran, answered, Needs::HEAD)
     }
@@ -312,7 +313,7 @@ impl Exchange {
                         };
                         self.end_stage(setting, ran, answered, Needs::HEAD)
                     }
-                    None => self.unrouted(setting, 404, b"").await,
+                    None => place(self.unrouted(setting, 404, b"")).await,
                 },
                 Some(Route::Builtin(Builtin::Health)) => self.health(setting),
                 Some(Route::Builtin(builtin)) => {
@@ -320,20 +321,20 @@ impl Exchange {
                     let mut ran = self.engine_chain(setting);
                     let answered = match self.engine(setting, &mut ran, None).await {
                         Err(stopped) => self.stopped(setting, stopped, builtin_entry(plan)),
-                        Ok(()) => self.builtin(setting, content, builtin).await,
+                        Ok(()) => place(self.builtin(setting, content, builtin)).await,
                     };
                     self.end_stage(setting, ran, answered, Needs::HEAD)
                 }
                 // The router gives back only numbers that the plan put in.
-                None => self.unrouted(setting, 404, b"").await,
+                None => place(self.unrouted(setting, 404, b"")).await,
             },
             Routed::MethodNotAllowed { allowed } => {
                 let mut lines = b"Allow: ".to_vec();
                 plan.router.write_allow(allowed, &mut lines);
                 lines.extend_from_slice(b"\r\n");
-                self.unrouted(setting, 405, &lines).await
+                place(self.unrouted(setting, 405, &lines)).await
             }
-            Routed::NotFound => self.unrouted(setting, 404, b"").await,
+            Routed::NotFound => place(self.unrouted(setting, 404, b"")).await,
         }
     }
 
@@ -386,9 +387,12 @@ impl Exchange {
         // A body that has to be held is read before the policies that look at it.
         let mut held = None;
         if endpoint.holds_body && !content.is_ended() {
-            content.welcome().await;
             let max = plan.limits.body_bytes.min(usize::MAX as u64) as usize;
-            match content.collect(max).await {
+            let collected = place(async {
+                content.welcome().await;
+                content.collect(max).await
+            });
+            match collected.await {
                 Ok(block) => held = Some(block),
                 Err(error) => return self.bad_body(setting, id.0, error),
             }
@@ -396,6 +400,17 @@ impl Exchange {
         if endpoint.handler.is_empty() && endpoint.pipe.is_empty() {
             return self.compose(setting, content, endpoint, id, held).await;
         }
+        place(self.endpoint_with_policies(setting, content, endpoint, id, held)).await
+    }
+
+    async fn endpoint_with_policies(
+        &mut self,
+        setting: &Setting<'_>,
+        content: &mut Content<'_>,
+        endpoint: &Endpoint,
+        id: EndpointId,
+        held: Option<Block>,
+    ) -> Answered {
         let mut handler = Ran::none(&endpoint.handler, &setting.plan.locals);
         let mut pipe = Ran::none(&endpoint.pipe, &setting.plan.locals);
         let mut stopped = Ok(());
@@ -519,7 +534,7 @@ impl Exchange {
             edits: &self.edits,
         };
         if held.is_none() && !content.is_ended() {
-            content.welcome().await;
+            place(content.welcome()).await;
         }
         let body = match held {
             Some(block) => RequestBody::Held(block),
