@@ -51,3 +51,8 @@ pub use server::StartError;
 
 /// The version that `X-Krakend`, `User-Agent` and `ringway version` show.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The Rust of the manual compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/policies.md")]
+pub struct Manual;

@@ -148,7 +148,8 @@ impl Routes {
             handle_method_not_allowed: !router.disable_handle_method_not_allowed,
             remove_extra_slash: router.remove_extra_slash,
             auto_options: router.auto_options,
-            auto_head: service.behaviour.auto_head,
+            // `auto_head` is an endpoint's matter: its HEAD is a route like any other.
+            auto_head: false,
         };
         Routes { builder: RouterBuilder::new(options), list: Vec::new() }
     }
@@ -201,11 +202,11 @@ impl Routes {
     ) {
         let route = self.next(Route::Endpoint(EndpointId(index as u32)));
         let method = endpoint.method.as_str();
-        let Err(Conflict { existing, reason }) =
-            self.builder.add(method, &endpoint.path.route, route)
-        else {
-            return;
-        };
+        let added = self.builder.add(method, &endpoint.path.route, route).and_then(|()| {
+            let is_head_too = endpoint.behaviour.auto_head && method == "GET";
+            if is_head_too { self.builder.add("HEAD", &endpoint.path.route, route) } else { Ok(()) }
+        });
+        let Err(Conflict { existing, reason }) = added else { return };
         let other = existing.and_then(|route| match self.list.get(route as usize) {
             Some(Route::Endpoint(id)) => service.endpoints.get(id.0 as usize),
             _ => None,
@@ -390,8 +391,6 @@ impl Work<'_> {
             params: endpoint.path.params.iter().map(|p| p.as_str().into()).collect(),
             timeout: endpoint.timeout,
             output,
-            merge_order: endpoint.behaviour.merge_order,
-            uses_rfc_statuses: endpoint.behaviour.statuses == Statuses::Rfc,
             head_complete: self.head(endpoint, true),
             head_incomplete: self.head(endpoint, false),
             holds_body: n_consumers > 1
@@ -399,6 +398,7 @@ impl Work<'_> {
                 || backends.iter().any(|b| b.sends_body_on_redirect),
             reads_query: backends.iter().any(|b| b.query != QueryFilter::None),
             backends,
+            behaviour: endpoint.behaviour,
             handler,
             pipe,
             needs,

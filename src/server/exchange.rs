@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::content::Content;
 use super::worker::{Load, Worker, builtin_entry, unrouted_entry};
 use crate::admin::builtin;
+use crate::config::model::Statuses;
 use crate::http::h1::RequestHead;
 use crate::http::uri::path::{self, Decoded};
 use crate::http::uri::query::QueryEncoder;
@@ -241,7 +242,7 @@ impl Exchange {
                     answered = Answered { keeps_alive, ..own };
                 }
                 (None, Reply::Whole(message)) if !late.is_empty() => message.add_fields(late),
-                // Of a stream, the head is still to be written.
+                // The head of a stream is not written yet: what was added goes into it.
                 (None, Reply::Whole(_) | Reply::Stream) => {}
             }
         }
@@ -475,7 +476,7 @@ impl Exchange {
             }
             Composed::Stream(streamed) => status = streamed.response.status(),
             Composed::Failed(failures) => {
-                status = total(failures).status(endpoint.uses_rfc_statuses);
+                status = total(failures).status(endpoint.behaviour.statuses == Statuses::Rfc);
             }
         }
         let own = pipe.responses(&mut |step| {
@@ -581,7 +582,7 @@ impl Exchange {
             (Composed::Failed(failures), _) => {
                 self.note(setting, endpoint, &failures);
                 let outcome: Outcome = total(&failures);
-                let status = outcome.status(endpoint.uses_rfc_statuses);
+                let status = outcome.status(endpoint.behaviour.statuses == Statuses::Rfc);
                 let tells = plan.returns_error_text;
                 let block = self.writer(setting).failed(&failures, status, tells);
                 let status = status_of(&block).unwrap_or(status);
@@ -754,7 +755,7 @@ impl Exchange {
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: answer.status,
-            label: Label::of_policy(answer.label),
+            label: Label::named(answer.label).unwrap_or(Label::Policy),
             entry,
             is_logged: true,
             keeps_alive: true,

@@ -5,7 +5,6 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -92,14 +91,14 @@ fn measure(driver: &str) {
     let loaded = load(&none, "f.json", text.as_bytes(), &[], &Options::default());
     let mut service = loaded.service.expect("the configuration is good");
     service.port = 0;
-    let stop = Arc::new(AtomicBool::new(false));
+    let (steering, asked) = channel();
     let (listening, arrived) = channel();
     let launch = Launch {
         service,
         registrations: ringway::policy::REGISTRATIONS.to_vec(),
         driver: Some(driver.to_owned()),
         reader: None,
-        stop: stop.clone(),
+        steering: server::Steering::Channel(asked),
         listening: Some(Box::new(move |port| {
             let _ = listening.send(port);
         })),
@@ -131,7 +130,7 @@ fn measure(driver: &str) {
             problems.extend(sites.map(|(site, n)| format!("  {n} in 40 requests:\n    {site}")));
         }
     }
-    stop.store(true, Ordering::Relaxed);
+    drop(steering);
     drop(clients);
     gateway.join().expect("no panic").expect("it served");
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));

@@ -33,8 +33,8 @@ use tree::Table;
 /// The switches of the `router` block (docs/reference/lura-core.md 2.1) and our `auto_head`.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Off with `disable_redirect_trailing_slash`, which is effective alone: the fixed-path lookup
-    /// then leaves the slash as it is too (KrakenD needs both switches).
+    /// Off with `disable_redirect_trailing_slash`, which has no effect alone: the fixed-path lookup
+    /// mends slashes too, as gin's does.
     pub redirect_trailing_slash: bool,
     /// Off with `disable_redirect_fixed_path`.
     pub redirect_fixed_path: bool,
@@ -242,7 +242,9 @@ impl Router {
         if own.folded.find(&path, walk, fixed) {
             return true;
         }
-        if !self.options.redirect_trailing_slash || path == b"/" {
+        // Also where redirects of slashes are off: gin's switch for those has no effect here
+        // (docs/reference/lura-core.md 2.4).
+        if path == b"/" {
             return false;
         }
         let mut other = Vec::with_capacity(path.len() + 1);

@@ -201,11 +201,11 @@ fn switches() {
     let head = off(|options| options.auto_head = true);
     let options = off(|options| options.auto_options = true);
     for (router, method, target, expected) in [
-        // Effective alone, which KrakenD's is not.
-        (&no_slash, "GET", "/one/", "404"),
-        (&no_slash, "GET", "/dir", "404"),
+        // Not effective alone, as KrakenD's is not.
+        (&no_slash, "GET", "/one/", "301 /one"),
+        (&no_slash, "GET", "/dir", "301 /dir/"),
         (&no_slash, "GET", "/ONE", "301 /one"),
-        (&no_slash, "GET", "/one//", "404"),
+        (&no_slash, "GET", "/one//", "301 /one"),
         (&no_fix, "GET", "/one/", "301 /one"),
         (&no_fix, "GET", "/ONE", "404"),
         (&no_fix, "GET", "//one", "404"),
