@@ -391,6 +391,8 @@ impl Work<'_> {
             params: endpoint.path.params.iter().map(|p| p.as_str().into()).collect(),
             timeout: endpoint.timeout,
             output,
+            merge_order: endpoint.behaviour.merge_order,
+            uses_rfc_statuses: endpoint.behaviour.statuses == Statuses::Rfc,
             head_complete: self.head(endpoint, true),
             head_incomplete: self.head(endpoint, false),
             holds_body: n_consumers > 1
@@ -398,7 +400,6 @@ impl Work<'_> {
                 || backends.iter().any(|b| b.sends_body_on_redirect),
             reads_query: backends.iter().any(|b| b.query != QueryFilter::None),
             backends,
-            behaviour: endpoint.behaviour,
             handler,
             pipe,
             needs,

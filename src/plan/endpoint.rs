@@ -8,7 +8,7 @@ use super::forward::{FieldFilter, QueryFilter};
 use super::origin::OriginId;
 use super::policy::{Needs, Policy};
 use super::url_template::UrlTemplate;
-use crate::config::model::Behaviour;
+use crate::config::model::MergeOrder;
 use crate::json::decode::DecodeSpec;
 use crate::json::merge::RenderOptions;
 
@@ -52,6 +52,10 @@ pub struct Endpoint {
     pub timeout: Duration,
     /// How the answer is written.
     pub output: Output,
+    /// Which backend wins where several give the same key.
+    pub merge_order: MergeOrder,
+    /// 502 and 504 instead of KrakenD's 500.
+    pub uses_rfc_statuses: bool,
     /// Status line and fixed fields of a complete answer (up to, not including, `Date`).
     pub head_complete: Arc<[u8]>,
     /// The same for a partial or empty one.
@@ -62,8 +66,6 @@ pub struct Endpoint {
     pub handler: Chain,
     /// Policies of the stage `Pipe`, in order.
     pub pipe: Chain,
-    /// `ringway` switches, its own or the service's.
-    pub behaviour: Behaviour,
     /// What all its policies need together.
     pub needs: Needs,
     /// Whether the request body has to be held: several consumers, or a policy that reads it.
@@ -112,7 +114,7 @@ pub struct Backend {
     pub sends_body_on_redirect: bool,
     /// Whether another host is tried when one cannot be connected to.
     pub tries_next_host: bool,
-    /// Longest pause of a body that is streamed from here.
+    /// Longest pause of a streamed answer.
     pub stream_idle: Duration,
     /// Policies of the stage `Backend`.
     pub chain: Chain,

@@ -11,7 +11,7 @@ use super::policy::{Listed, Stage};
 use super::router::{Check, Outcome, Params, check_params};
 use super::{MERGE_SHARE, Plan, RACE_SHARE, Values, share};
 use crate::config::duration::shown;
-use crate::config::model::{self, MergeOrder, Service, Statuses};
+use crate::config::model::{self, MergeOrder, Service};
 use crate::http::uri::path::{self, Decoded};
 use crate::json::merge::Rendering;
 
@@ -315,7 +315,7 @@ impl Words {
                     Rendering::JsonCollection => "the member \"collection\", as a JSON array",
                     Rendering::String => "the member \"content\", as text",
                 };
-                let order = match endpoint.behaviour.merge_order {
+                let order = match endpoint.merge_order {
                     MergeOrder::Configuration => "the later backend of the file wins",
                     MergeOrder::Arrival => "the later arrival wins",
                 };
@@ -343,8 +343,7 @@ impl Words {
                 }
             }
         }
-        let (bad, late) =
-            if endpoint.behaviour.statuses == Statuses::Rfc { (502, 504) } else { (500, 500) };
+        let (bad, late) = if endpoint.uses_rfc_statuses { (502, 504) } else { (500, 500) };
         let body = if plan.returns_error_text { "the error's text" } else { "no content" };
         let failed =
             if bad == late { format!("{bad}") } else { format!("{bad}, or {late} when late") };

@@ -273,8 +273,11 @@ async fn received(
     let is_gzip =
         response.head().find(HeaderId::ContentEncoding, response.head_bytes()) == Some(b"gzip");
     let Decode::Json(decode) = &backend.decode else {
-        let inflates = is_gzip && asked_for_gzip;
-        return Ok(Answer::Stream(Streamed { response, inflates, idle: backend.stream_idle }));
+        return Ok(Answer::Stream(Streamed {
+            response,
+            inflates: is_gzip && asked_for_gzip,
+            idle: backend.stream_idle,
+        }));
     };
     let status = response.status();
     let max = scene.plan.plan.limits.backend_body_bytes.min(usize::MAX as u64) as usize;

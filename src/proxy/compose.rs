@@ -187,7 +187,7 @@ async fn merge(
             }
         }
     }
-    if scene.endpoint.behaviour.merge_order == MergeOrder::Configuration {
+    if scene.endpoint.merge_order == MergeOrder::Configuration {
         results.sort_unstable_by_key(|(at, _)| *at);
     }
     accumulate(results)

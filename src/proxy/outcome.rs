@@ -24,10 +24,9 @@ macro_rules! labels {
         pub enum Label {
             $(#[doc = $meaning] $name,)*
         }
-        /// All of them, by index.
-        pub const ALL: &[Label] = &[$(Label::$name,)*];
         /// The texts of all labels, by index.
         pub const LABELS: &[&str] = &[$($text,)*];
+        const ALL: &[Label] = &[$(Label::$name,)*];
         /// What each means, for the manual.
         pub const MEANINGS: &[(&str, &str)] = &[$(($text, $meaning),)*];
     };
@@ -78,9 +77,10 @@ labels! {
 }
 
 impl Label {
-    /// The label that has this text: a policy names its own where there is one.
-    pub fn named(text: &str) -> Option<Label> {
-        ALL.iter().copied().find(|label| label.text() == text)
+    /// The label of a policy's answer: its own where it has one here.
+    pub fn of_policy(text: &str) -> Label {
+        let known = LABELS.iter().position(|label| *label == text);
+        known.and_then(|at| ALL.get(at)).copied().unwrap_or(Label::Policy)
     }
 
     /// The text in metrics.
@@ -171,8 +171,8 @@ mod tests {
         texts.dedup();
         assert_eq!(texts.len(), LABELS.len());
         assert_eq!(Label::Several.text(), "backends_failed");
-        assert_eq!(Label::named("bad_parameter"), Some(Label::BadParameter));
-        assert_eq!(Label::named("a program's own"), None);
+        assert_eq!(Label::of_policy("bad_parameter"), Label::BadParameter);
+        assert_eq!(Label::of_policy("a program's own"), Label::Policy);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The connection loop: heads in, answers out, in order; deadlines of each phase; what a client that
 //! leaves means. Source: design: life of a request; docs/reference/hardening.md A7, A8, A18, 4.2.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
@@ -160,12 +162,20 @@ fn requests<'a>(
             n_requests += 1;
             let limits = &plan.plan.limits;
             let is_last = n_requests >= limits.connection_requests
-                || started.since(opened) >= limits.connection_age
+                || started.since(opened) >= jittered(limits.connection_age, opened)
                 || worker.is_draining()
                 || worker.load() != Load::Normal;
-            let one = One { worker, plan: &plan, slot, peer, started, is_last };
+            let has_begun = Cell::new(false);
+            let one =
+                One { worker, plan: &plan, slot, peer, started, is_last, has_begun: &has_begun };
             // The exchange's own state lives in pooled memory: an idle connection stays small.
-            let after = place(one.run(&mut exchange, &input, send)).await;
+            let Some(after) = caught(place(one.run(&mut exchange, &input, send))).await else {
+                // A panic costs this request; what it left of the exchange is not used again.
+                if !has_begun.get() {
+                    place(answer_panic(worker, &plan, send, started)).await;
+                }
+                return CloseReason::Panic;
+            };
             worker.recycle(exchange);
             match after {
                 After::Next { consumed } if consumed >= input.len() => input = Block::empty(),
@@ -176,6 +186,35 @@ fn requests<'a>(
             }
         }
     }
+}
+
+/// Runs a future whose panic ends it alone: `None` then.
+fn caught<F: Future + Unpin>(mut future: F) -> impl Future<Output = Option<F::Output>> {
+    poll_fn(move |cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut future).poll(cx)));
+        match polled {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+}
+
+/// The 500 of a request whose exchange panicked before any byte of an answer was sent.
+async fn answer_panic(worker: &Rc<Worker>, plan: &CorePlan, send: &mut SendHalf, started: Tick) {
+    let frame = Frame { is_head: false, closes: true, version: Version::H11 };
+    let plain = Plain { status: 500, banner: None, content_type: b"", lines: b"", body: b"" };
+    let (edits, banner) = (Edits::default(), &*plan.plan.banner);
+    let block = render::Writer { core: &worker.core, banner, edits: &edits, frame }.plain(&plain);
+    let until = clock::now() + plan.plan.limits.write_idle;
+    let _ = timer::timeout_at(until, send.send(block)).await;
+    let took = clock::now().since(started);
+    plan.cells.request(unrouted_entry(&plan.plan), 500, Label::Panic as u16, took);
+}
+
+/// Connections of one moment do not all end in one moment: 90 to 110 %, by when each was opened.
+fn jittered(age: Duration, opened: Tick) -> Duration {
+    let spread = opened.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    age / 100 * (90 + (spread % 21) as u32)
 }
 
 enum Next {
@@ -328,10 +367,12 @@ struct One<'a> {
     peer: Option<IpAddr>,
     started: Tick,
     is_last: bool,
+    /// Set once bytes of the answer may have left.
+    has_begun: &'a Cell<bool>,
 }
 
 impl One<'_> {
-    async fn run(&self, exchange: &mut Exchange, input: &Block, send: &mut SendHalf) -> After {
+    async fn run(self, exchange: &mut Exchange, input: &Block, send: &mut SendHalf) -> After {
         let plan = &self.plan.plan;
         let limits = &plan.limits;
         let head = &exchange.head;
@@ -368,6 +409,7 @@ impl One<'_> {
         let Answered { reply, status, label, entry, is_logged, keeps_alive } = answered;
         let write_total = plan.server.write_timeout.map(|time| self.started + time);
         let write = Write { idle: limits.write_idle, total: write_total };
+        self.has_begun.set(true);
         let sent = match reply {
             Reply::Whole(message) => {
                 self.worker.core.cells.count(Count::ClientSent, message.len() as u64);
@@ -387,6 +429,8 @@ impl One<'_> {
                 stream_reply::send(stream_setting, streamed, content.sender()).await
             }
         };
+        let received = content.consumed() as u64 + content.came();
+        self.worker.core.cells.count(Count::ClientReceived, received);
         let took = clock::now().since(self.started);
         self.plan.cells.request(entry, status, label as u16, took);
         if is_logged {
@@ -522,6 +566,14 @@ mod tests {
     fn an_idle_connection_is_small() {
         let size = size_of_future(serve);
         assert!(size <= 768, "{size} bytes");
+    }
+
+    #[test]
+    fn ages_are_spread() {
+        let hour = Duration::from_secs(3600);
+        let ages: Vec<_> = (0..1000).map(|n| jittered(hour, Tick(n * 1_000_003))).collect();
+        assert!(ages.iter().all(|age| (54..=66).contains(&(age.as_secs() / 60))));
+        assert!(ages.iter().any(|age| *age < hour) && ages.iter().any(|age| *age > hour));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Content<'a> {
     framing: Framing,
     pace: Pace,
     received: u64,
+    /// Bytes that came from the connection while it was read, framing included.
+    came: u64,
     /// The other direction, for `100 Continue` and for the answer.
     send: &'a mut SendHalf,
     /// The client waits for `100 Continue`, which is sent once somebody wants the content.
@@ -87,6 +89,7 @@ impl<'a> Content<'a> {
                 total,
             },
             received: 0,
+            came: 0,
             send,
             waits,
         }
@@ -106,6 +109,11 @@ impl<'a> Content<'a> {
             block.extend_from_slice(encode::CONTINUE);
             let _ = self.send.send(block).await;
         }
+    }
+
+    /// Bytes that came from the connection while it was read, framing included.
+    pub fn came(&self) -> u64 {
+        self.came
     }
 
     /// Whether all of it was read, so that the next request can follow.
@@ -169,6 +177,7 @@ impl<'a> Content<'a> {
 
     /// Takes the framing off a block that was just received; what follows the content goes back.
     fn unframe(&mut self, mut block: Block) -> Result<Option<Block>, BodyError> {
+        self.came += block.len() as u64;
         let end = match &mut self.framing {
             Framing::Ended | Framing::Failed(_) => 0,
             Framing::Length(left) => {
@@ -189,6 +198,7 @@ impl<'a> Content<'a> {
             },
         };
         if block.len() > end {
+            self.came -= (block.len() - end) as u64;
             self.slot.put_back(Block::copy_of(&block[end..]));
             block.truncate(end);
         }

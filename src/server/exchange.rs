@@ -4,13 +4,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use super::content::Content;
 use super::worker::{Load, Worker, builtin_entry, unrouted_entry};
 use crate::admin::builtin;
-use crate::config::model::Statuses;
 use crate::http::h1::RequestHead;
 use crate::http::uri::path::{self, Decoded};
 use crate::http::uri::query::QueryEncoder;
@@ -476,7 +475,7 @@ impl Exchange {
             }
             Composed::Stream(streamed) => status = streamed.response.status(),
             Composed::Failed(failures) => {
-                status = total(failures).status(endpoint.behaviour.statuses == Statuses::Rfc);
+                status = total(failures).status(endpoint.uses_rfc_statuses);
             }
         }
         let own = pipe.responses(&mut |step| {
@@ -582,7 +581,7 @@ impl Exchange {
             (Composed::Failed(failures), _) => {
                 self.note(setting, endpoint, &failures);
                 let outcome: Outcome = total(&failures);
-                let status = outcome.status(endpoint.behaviour.statuses == Statuses::Rfc);
+                let status = outcome.status(endpoint.uses_rfc_statuses);
                 let tells = plan.returns_error_text;
                 let block = self.writer(setting).failed(&failures, status, tells);
                 let status = status_of(&block).unwrap_or(status);
@@ -755,7 +754,7 @@ impl Exchange {
         Answered {
             reply: Reply::Whole(Message::Block(block)),
             status: answer.status,
-            label: Label::named(answer.label).unwrap_or(Label::Policy),
+            label: Label::of_policy(answer.label),
             entry,
             is_logged: true,
             keeps_alive: true,
@@ -820,9 +819,24 @@ impl Exchange {
                 }
             }
         }
-        if let Some(address) = found.or(setting.peer) {
-            let _ = write!(self.client_ip, "{address}");
+        match found.or(setting.peer) {
+            Some(IpAddr::V4(address)) => push_ipv4(address, &mut self.client_ip),
+            Some(address) => {
+                let _ = write!(self.client_ip, "{address}");
+            }
+            None => {}
         }
+    }
+}
+
+/// As `Display` does, without its machinery: this runs for every request.
+fn push_ipv4(address: Ipv4Addr, out: &mut String) {
+    let mut digits = itoa::Buffer::new();
+    for (at, octet) in address.octets().into_iter().enumerate() {
+        if at > 0 {
+            out.push('.');
+        }
+        out.push_str(digits.format(octet));
     }
 }
 

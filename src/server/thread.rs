@@ -252,6 +252,8 @@ async fn housekeeping(worker: Rc<Worker>) {
         let totals = worker.core.upstream.totals();
         worker.core.cells.set(Level::PoolOpen, totals.open.get() as u64);
         worker.core.cells.set(Level::PoolIdle, totals.idle.get() as u64);
+        worker.core.cells.count(Count::BackendReceived, totals.received.take());
+        worker.core.cells.count(Count::BackendSent, totals.sent.take());
         worker.core.upstream.sweep();
         if worker.is_draining() && worker.n_connections() == 0 {
             return;

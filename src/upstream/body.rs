@@ -140,7 +140,10 @@ impl Response {
             return Err(CallError::Truncated { received: self.received });
         };
         match lease.stream().recv.recv().await {
-            Ok(block) => Ok(block),
+            Ok(block) => {
+                lease.count_received(block.len());
+                Ok(block)
+            }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(CallError::Truncated { received: self.received })
             }

@@ -123,6 +123,10 @@ async fn attempt(
             },
         }
     };
+    lease.count_sent(progress.sent.get());
+    if let Ok(received) = &received {
+        lease.count_received(received.block.len());
+    }
     let head_block = head_back.unwrap_or_default();
     let result = received.map(|received| {
         // A request that was not sent whole leaves a connection that nobody can use again.
@@ -138,6 +142,14 @@ struct Shared {
     /// `100 Continue` came.
     go_on: std::cell::Cell<bool>,
     waker: std::cell::Cell<Option<std::task::Waker>>,
+    /// Bytes that left.
+    sent: std::cell::Cell<u64>,
+}
+
+impl Shared {
+    fn count(&self, n: usize) {
+        self.sent.set(self.sent.get() + n as u64);
+    }
 }
 
 struct SendOutcome {
@@ -164,6 +176,7 @@ async fn send(
         _ => false,
     };
     let (result, mut head) = half.send(head).await;
+    progress.count(head.len());
     head.truncate(head_len);
     let outcome = |head, sent| SendOutcome { head, sent, body_error: None };
     if result.is_err() {
@@ -196,6 +209,7 @@ async fn send(
                 } else {
                     block.extend_from_slice(piece);
                 }
+                progress.count(block.len());
                 if half.send(block).await.0.is_err() {
                     return outcome(head, Sent::Something);
                 }
@@ -224,6 +238,7 @@ async fn send(
             } else {
                 piece
             };
+            progress.count(block.len());
             if half.send(block).await.0.is_err() {
                 return outcome(head, Sent::Something);
             }

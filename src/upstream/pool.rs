@@ -43,6 +43,10 @@ pub struct Totals {
     pub idle: Cell<usize>,
     /// Open ones, idle or busy.
     pub open: Cell<usize>,
+    /// Bytes received from backends.
+    pub received: Cell<u64>,
+    /// Bytes sent to backends.
+    pub sent: Cell<u64>,
 }
 
 impl Upstream {
@@ -370,6 +374,18 @@ impl Lease {
     /// The connection.
     pub fn stream(&mut self) -> &mut Stream {
         self.stream.as_mut().expect("a lease holds its stream until it is released")
+    }
+
+    /// Counts bytes that came.
+    pub(super) fn count_received(&self, n: usize) {
+        let received = &self.origin.totals.received;
+        received.set(received.get() + n as u64);
+    }
+
+    /// Counts bytes that left.
+    pub(super) fn count_sent(&self, n: u64) {
+        let sent = &self.origin.totals.sent;
+        sent.set(sent.get() + n);
     }
 
     /// Whose connection it is.
