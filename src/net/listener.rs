@@ -76,13 +76,13 @@ pub fn bind(address: Option<IpAddr>, port: u16, backlog: i32) -> io::Result<Boun
 }
 
 /// Whether the port is free for us alone: binds once without `SO_REUSEPORT`, which fails where any
-/// other process listens, also one that would share the port. The socket closes at once.
+/// other process listens, also one that would share the port. Does not listen itself: a client that
+/// came in between would be reset. The socket closes at once.
 pub fn probe(address: Option<IpAddr>, port: u16) -> io::Result<()> {
     let address = address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
     let raw = Raw::new(Domain::for_address(SocketAddr::new(address, port)), Type::STREAM, None)?;
     raw.set_reuse_address(true)?;
-    raw.bind(&SocketAddr::new(address, port).into())?;
-    raw.listen(1)
+    raw.bind(&SocketAddr::new(address, port).into())
 }
 
 fn bind_tcp(address: SocketAddr, backlog: i32) -> io::Result<BoundListener> {

@@ -16,6 +16,7 @@ use super::request::{Request, RequestBody, RequestValues};
 use crate::http::{HeaderId, Method};
 use crate::json::tree::Tree;
 use crate::net::clock::{self, Tick};
+use crate::net::placed::place;
 use crate::net::{Block, timer};
 use crate::plan::policy::{Edits, End, Needs, RequestCx, ResponseCx};
 use crate::plan::{
@@ -78,7 +79,7 @@ pub async fn backend(
     let result = if backend.chain.is_empty() && backend.executor.is_empty() {
         send(scene, backend, body, scene.request.edits).await
     } else {
-        with_policies(scene, backend, body).await
+        place(with_policies(scene, backend, body)).await
     };
     counted.label = Some(match &result {
         Ok(_) => Label::Ok,
@@ -265,7 +266,7 @@ async fn received(
     let asked_for_gzip = first.written.asked_for_gzip;
     let is_redirect = matches!(response.status(), 301 | 302 | 303 | 307 | 308);
     let (response, followed) = if is_redirect {
-        let (response, url) = follow(scene, backend, response, first, body, edits).await?;
+        let (response, url) = place(follow(scene, backend, response, first, body, edits)).await?;
         (response, url)
     } else {
         (response, None)
@@ -317,7 +318,8 @@ async fn received(
         }
         OnStatus::FailWithCode => {
             let content_type = content_type(&response);
-            let (block, range) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
+            let shown = place(content(response, max, is_gzip, bounds));
+            let (block, range) = shown.await.map_err(failed)?;
             let body = block[range].to_vec();
             let mut failure = Failure::plain(Cause::Status(status), String::from_utf8_lossy(&body));
             failure.reply = Some(Box::new(Reply { status, body, content_type }));
@@ -325,7 +327,8 @@ async fn received(
         }
         OnStatus::Details(name) => {
             let content_type = content_type(&response);
-            let (block, range) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
+            let shown = place(content(response, max, is_gzip, bounds));
+            let (block, range) = shown.await.map_err(failed)?;
             let mut part = PooledPart::take();
             part.set_error_details(name, status, &block[range], &content_type);
             Ok(Answer::Data(Data {
@@ -353,7 +356,7 @@ async fn content(
     if !is_gzip || collected.content().is_empty() {
         return Ok(collected.into_content());
     }
-    let plain = gunzip::gunzip(collected.content(), bounds).await?;
+    let plain = place(gunzip::gunzip(collected.content(), bounds)).await?;
     let range = 0..plain.len();
     Ok((plain, range))
 }

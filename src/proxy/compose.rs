@@ -12,6 +12,7 @@ use super::request::RequestBody;
 use crate::config::model::MergeOrder;
 use crate::net::clock::Tick;
 use crate::net::fanout::FanOut;
+use crate::net::placed::place;
 use crate::net::timer;
 use crate::plan::{Backend, MERGE_SHARE, Output, RACE_SHARE, share};
 
@@ -76,7 +77,7 @@ pub async fn compose(scene: Scene<'_>, body: RequestBody<'_>, started: Tick) -> 
                 }
             }
         }
-        backends => merge(scene, backends, body, started).await,
+        backends => place(merge(scene, backends, body, started)).await,
     }
 }
 
@@ -101,7 +102,7 @@ async fn one(
     if backend.concurrent_calls <= 1 {
         return backend_call::backend(scene, backend, body).await;
     }
-    race(scene, backend, body, started).await
+    place(race(scene, backend, body, started)).await
 }
 
 /// `concurrent_calls`: the first complete answer wins, the others are given up.

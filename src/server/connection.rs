@@ -445,7 +445,7 @@ impl One<'_> {
             // A7: content that nobody read is not the next request. A client that was told to wait
             // may or may not send it: nothing can follow.
             let is_drained = !expects_continue
-                && content.drain(u64::from(limits.drain_bytes), limits.drain_time).await;
+                && place(content.drain(u64::from(limits.drain_bytes), limits.drain_time)).await;
             if !is_drained {
                 return After::Close(CloseReason::Finished);
             }
@@ -541,7 +541,7 @@ impl Write {
             Message::Block(block) => self.block(send, block).await?,
             Message::List(list) => {
                 let until = self.deadline(list.len());
-                match timer::timeout_at(until, send.send_list(list)).await {
+                match place(timer::timeout_at(until, send.send_list(list))).await {
                     Ok((Ok(()), _)) => {}
                     Ok((Err(_), _)) => return Err(CloseReason::ClientAbort),
                     Err(_) => return Err(CloseReason::WriteTimeout),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::connection::{CloseReason, Sent, Write};
 use crate::http::h1::encode;
+use crate::net::placed::place;
 use crate::net::pump::Slot;
 use crate::net::{Block, SendHalf, clock, timer};
 use crate::plan::Plan;
@@ -13,7 +14,7 @@ use crate::plan::policy::Edits;
 use crate::proxy::render::{self, Frame, StreamFraming};
 use crate::proxy::{Bounds, Core, Gunzip, Streamed};
 use crate::telemetry::names::Count;
-use crate::upstream::CallError;
+use crate::upstream::{CallError, Response};
 
 /// A first piece up to this size goes out with the head.
 const JOINED_MAX: usize = 14 * 1024;
@@ -76,10 +77,8 @@ async fn stream(
         crate::proxy::discard(response);
         return Ok(Sent::KeepAlive);
     }
-    let mut inflate = streamed.inflates.then(Gunzip::new);
-    let bounds = Bounds { max: usize::MAX, ratio: setting.plan.limits.inflate_ratio as usize };
     // What came with the head goes out with ours.
-    if inflate.is_none() && response.has_surplus(JOINED_MAX) {
+    if !streamed.inflates && response.has_surplus(JOINED_MAX) {
         let from = out.len();
         let room = writer.begin_chunk(&mut out);
         if response.append_surplus(&mut out).is_err() {
@@ -89,14 +88,32 @@ async fn stream(
         }
         writer.end_chunk(&mut out, from, room);
     }
-    let mut pending = Some(out);
-    if !response.is_ended()
-        && let Some(head) = pending.take()
-    {
-        writer.put(head).await?;
+    if response.is_ended() && !streamed.inflates {
+        if framing == StreamFraming::Chunked {
+            response.write_last_chunk(&mut out);
+        }
+        writer.put(out).await?;
+    } else {
+        // The state of a longer stream is not part of every exchange's.
+        place(rest(&mut writer, response, streamed.inflates, out)).await?;
     }
+    cells.count(Count::ClientSent, writer.sent);
+    Ok(if framing == StreamFraming::Close { Sent::Closes } else { Sent::KeepAlive })
+}
+
+/// Everything behind what came with the head.
+async fn rest(
+    writer: &mut Writer<'_, '_>,
+    mut response: Response,
+    inflates: bool,
+    out: Block,
+) -> Result<(), CloseReason> {
+    let setting = writer.setting;
+    let mut inflate = inflates.then(Gunzip::new);
+    let bounds = Bounds { max: usize::MAX, ratio: setting.plan.limits.inflate_ratio as usize };
+    writer.put(out).await?;
     while !response.is_ended() {
-        let piece = match next(&setting, &mut response).await {
+        let piece = match next(setting, &mut response).await {
             Ok(Some((block, range))) => (block, range),
             Ok(None) => break,
             Err(reason) => return Err(reason),
@@ -124,15 +141,12 @@ async fn stream(
     if inflate.is_some_and(|inflate| !inflate.is_complete()) {
         return Err(CloseReason::Broken);
     }
-    let mut last = pending.unwrap_or_default();
-    if framing == StreamFraming::Chunked {
+    if writer.framing == StreamFraming::Chunked {
+        let mut last = Block::small();
         response.write_last_chunk(&mut last);
-    }
-    if !last.is_empty() {
         writer.put(last).await?;
     }
-    cells.count(Count::ClientSent, writer.sent);
-    Ok(if framing == StreamFraming::Close { Sent::Closes } else { Sent::KeepAlive })
+    Ok(())
 }
 
 /// The backend's next piece, unless it pauses too long or the client leaves.

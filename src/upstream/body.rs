@@ -11,6 +11,7 @@ use super::pool::Lease;
 use crate::http::HeaderId;
 use crate::http::h1::{BodyKind, Decoder, InPlace, ResponseHead, Step, encode};
 use crate::net::Block;
+use crate::net::placed::place;
 
 /// Memory for content is taken as it comes, never as announced: this much at first.
 const FIRST_CAPACITY: usize = 64 * 1024;
@@ -290,6 +291,11 @@ impl Response {
             }
             _ => {}
         }
+        // The state of a longer body is not part of every call's.
+        place(self.gather(max, came)).await
+    }
+
+    async fn gather(mut self, max: usize, came: usize) -> Result<Collected, CallError> {
         let (mut block, mut len) = match &self.framing {
             Framing::Length(length) => {
                 let capacity = usize::try_from(*length).unwrap_or(max).min(FIRST_CAPACITY);

@@ -17,6 +17,7 @@ use super::request_body::Outgoing;
 use crate::http::Method;
 use crate::http::h1::{HeadLimits, Progress, ResponseHead, encode, parse_response};
 use crate::net::clock;
+use crate::net::placed::place;
 use crate::net::stream::{RecvHalf, SendHalf};
 use crate::net::{Block, timer};
 
@@ -64,8 +65,12 @@ pub async fn call(call: Call<'_>) -> Result<Response, CallError> {
     if !was_reused || !error.is_before_response() || !may_replay {
         return Err(error);
     }
-    let lease = origin.open().await?;
-    attempt(lease, head, &mut body, plan, method, limits).await.0
+    // Rare, so its state is not part of every call's.
+    place(async move {
+        let lease = origin.open().await?;
+        attempt(lease, head, &mut body, plan, method, limits).await.0
+    })
+    .await
 }
 
 #[derive(Clone, Copy)]
@@ -117,7 +122,7 @@ async fn attempt(
         });
         match transport.response_head_timeout {
             None => both.await,
-            Some(max) => match timer::timeout_at(clock::now() + max, both).await {
+            Some(max) => match place(timer::timeout_at(clock::now() + max, both)).await {
                 Ok(result) => result,
                 Err(_) => Err(CallError::HeadTimeout),
             },
@@ -185,6 +190,18 @@ async fn send(
     if joined {
         return outcome(head, Sent::All);
     }
+    let (sent, body_error) = place(send_content(half, body, plan, wait, progress)).await;
+    SendOutcome { head, sent, body_error }
+}
+
+/// Content that does not go with its head.
+async fn send_content(
+    half: &mut SendHalf,
+    body: &mut Outgoing<'_>,
+    plan: Sending,
+    wait: Option<Duration>,
+    progress: &Shared,
+) -> (Sent, Option<super::BodyError>) {
     if let Some(wait) = wait {
         let until = clock::now() + wait;
         let _ = timer::timeout_at(
@@ -211,11 +228,11 @@ async fn send(
                 }
                 progress.count(block.len());
                 if half.send(block).await.0.is_err() {
-                    return outcome(head, Sent::Something);
+                    return (Sent::Something, None);
                 }
             }
             if plan.is_chunked && half.send(last_chunk()).await.0.is_err() {
-                return outcome(head, Sent::Something);
+                return (Sent::Something, None);
             }
         }
         Outgoing::Streamed(source) => loop {
@@ -223,12 +240,12 @@ async fn send(
                 Ok(Some(piece)) => piece,
                 Ok(None) => {
                     if plan.is_chunked && half.send(last_chunk()).await.0.is_err() {
-                        return outcome(head, Sent::Something);
+                        return (Sent::Something, None);
                     }
                     break;
                 }
                 Err(error) => {
-                    return SendOutcome { head, sent: Sent::Something, body_error: Some(error) };
+                    return (Sent::Something, Some(error));
                 }
             };
             let block = if plan.is_chunked {
@@ -240,11 +257,11 @@ async fn send(
             };
             progress.count(block.len());
             if half.send(block).await.0.is_err() {
-                return outcome(head, Sent::Something);
+                return (Sent::Something, None);
             }
         },
     }
-    outcome(head, Sent::All)
+    (Sent::All, None)
 }
 
 fn last_chunk() -> Block {

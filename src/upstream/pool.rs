@@ -15,6 +15,7 @@ use super::error::CallError;
 use super::transport::Transport;
 use crate::control::names::{Name, Names};
 use crate::net::clock::{self, Tick};
+use crate::net::placed::place;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClientConfig;
 use crate::plan::{OriginKey, OriginSpec};
@@ -204,7 +205,7 @@ impl Origin {
     /// A new connection, whatever is idle (for the one replay after a stale one).
     pub async fn open(self: &Rc<Self>) -> Result<Lease, CallError> {
         if self.opening.get() >= self.transport.opens_max {
-            if let Some(stream) = self.wait().await? {
+            if let Some(stream) = place(self.wait()).await? {
                 return Ok(self.lease(stream, true));
             }
         } else {
@@ -212,7 +213,7 @@ impl Origin {
         }
         // From here one of `opening` is ours; the guard gives it back, also when we are dropped.
         let opening = Opening(self);
-        let result = dial::connect(self).await;
+        let result = place(dial::connect(self)).await;
         drop(opening);
         match result {
             Ok(stream) => {

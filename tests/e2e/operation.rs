@@ -178,3 +178,17 @@ fn the_driver_can_be_chosen() {
         gateway().env("RINGWAY_DRIVER", "carrier pigeon").ringway("workers", json!(1)).refused();
     refused.failed().says("RINGWAY_DRIVER");
 }
+
+/// KrakenD's transport uses proxies of the environment; ours does not, and says so once.
+#[test]
+fn proxies_of_the_environment_are_warned_about() {
+    let peer = backend().on("/a", "{}");
+    let gw = gateway()
+        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .endpoint("/a", [&peer])
+        .start();
+    gw.get("/a").status(200);
+    until("the log warns", || gw.log().contains("HTTP_PROXY, HTTPS_PROXY set"));
+    assert_eq!(gw.log().matches("PROXY").count(), 2, "one line: {}", gw.log());
+}

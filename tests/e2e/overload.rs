@@ -9,12 +9,14 @@ both_drivers! {
 }
 
 const MEMORY: f64 = 64.0 * 1024.0 * 1024.0;
+/// What each client sends of a body that never ends.
+const SENT: usize = 200 * 1024;
 
 /// A client whose body is held and never complete.
 fn holder(gw: &Gateway) -> Connection {
     let mut client = gw.connect();
     client.write("POST /hold HTTP/1.1\r\nHost: gw\r\nContent-Length: 8000000\r\n\r\n");
-    client.write(vec![b'x'; 200 * 1024]);
+    client.write(vec![b'x'; SENT]);
     client
 }
 
@@ -35,16 +37,19 @@ fn connections_close_then_endpoints_answer_503() {
         .start();
     gw.get("/a").status(200).no_header("Connection");
     let mut holders = Vec::new();
-    while charged(&gw) < 0.88 {
+    let mut hold_one = || {
+        let before = charged(&gw) * MEMORY;
         holders.push(holder(&gw));
-        let n = holders.len() as f64;
-        // Each holds what it sent before the next comes.
-        until("it is held", || charged(&gw) * MEMORY >= n * 200.0 * 1024.0);
+        // All that it sent is held before the next one comes.
+        until("it is held", || charged(&gw) * MEMORY >= before + SENT as f64);
+    };
+    while charged(&gw) < 0.88 {
+        hold_one();
     }
     let (mut closed, mut refused) = (0, 0);
     while refused == 0 {
         assert!(charged(&gw) < 0.98, "503 comes before nothing is accepted");
-        holders.push(holder(&gw));
+        hold_one();
         // The worker looks at its memory ten times a second.
         std::thread::sleep(ms(250));
         let response = gw.get("/a");

@@ -1,0 +1,388 @@
+//! One request and its answer: policies, route, composition, the bytes that go out. Pooled per core:
+//! whatever it needs keeps its memory from request to request.
+//! Source: docs/reference/lura-core.md sections 0, 2, 5; docs/reference/krakend-components.md 0.
+
+mod client_ip;
+mod endpoint;
+mod own_answers;
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::content::Content;
+use super::worker::{Load, Worker, builtin_entry, unrouted_entry};
+use crate::http::h1::RequestHead;
+use crate::http::uri::path::{self, Decoded};
+use crate::http::uri::query::QueryEncoder;
+use crate::http::{HeaderId, Method, Version};
+use crate::json::merge::Renderer;
+use crate::json::tree::Tree;
+use crate::net::clock::Tick;
+use crate::net::placed::place;
+use crate::plan::policy::{Edits, End, Needs, RequestCx, ResponseCx};
+use crate::plan::router::{Outcome as Routed, Params};
+use crate::plan::{Builtin, Endpoint, EndpointId, Plan, Route};
+use crate::proxy::outcome::{Label, Outcome};
+use crate::proxy::render::{Frame, Message, Plain, Writer};
+use crate::proxy::{CorePlan, Failure, Ran, Stopped, Streamed};
+
+/// The reusable parts of an exchange.
+#[derive(Default)]
+pub struct Exchange {
+    /// The request's head.
+    pub head: RequestHead,
+    path: Vec<u8>,
+    params: Params,
+    encoder: RefCell<QueryEncoder>,
+    client_ip: String,
+    edits: Edits,
+    renderer: Renderer,
+    /// The answer to be streamed. Here, and not in [`Reply`]: each future on the way of a reply
+    /// would be larger by all of it.
+    streamed: Option<Streamed>,
+    /// Texts of failures for the access log, joined by NUL.
+    errors: Vec<u8>,
+}
+
+impl Exchange {
+    /// Ready for another request; keeps the memory.
+    pub fn clear(&mut self) {
+        self.head.clear();
+        self.path.clear();
+        self.client_ip.clear();
+        self.edits.clear();
+        self.errors.clear();
+        self.streamed = None;
+    }
+
+    /// The client's address as text.
+    pub fn client_ip(&self) -> &str {
+        &self.client_ip
+    }
+
+    /// Texts of failures, joined by NUL.
+    pub fn errors(&self) -> &[u8] {
+        &self.errors
+    }
+
+    /// The answer to be streamed, where the reply says so.
+    pub fn take_streamed(&mut self) -> Option<Streamed> {
+        self.streamed.take()
+    }
+
+    /// What policies add to the answer's head.
+    pub fn edits(&self) -> &Edits {
+        &self.edits
+    }
+
+    /// The decoded path.
+    pub fn path(&self) -> &[u8] {
+        &self.path
+    }
+}
+
+/// What goes to the client.
+pub enum Reply {
+    /// All of it is here.
+    Whole(Message),
+    /// A `no-op` answer is to be streamed: [`Exchange::take_streamed`] has it, and
+    /// [`Exchange::edits`] go into its head.
+    Stream,
+}
+
+/// A reply with what metrics and logs say of it.
+pub struct Answered {
+    /// The bytes.
+    pub reply: Reply,
+    /// Status code.
+    pub status: u16,
+    /// Label of the metrics.
+    pub label: Label,
+    /// Entry of the metrics.
+    pub entry: u32,
+    /// Whether there is a line in the access log.
+    pub is_logged: bool,
+    /// Whether the connection may serve another request.
+    pub keeps_alive: bool,
+}
+
+/// What an exchange is about: the connection's side of it.
+pub struct Setting<'a> {
+    /// The worker.
+    pub worker: &'a Rc<Worker>,
+    /// The plan at the time when the head was complete.
+    pub plan: &'a CorePlan,
+    /// The block that holds the head.
+    pub bytes: &'a [u8],
+    /// The other end.
+    pub peer: Option<IpAddr>,
+    /// When the head was complete.
+    pub started: Tick,
+    /// How the answer is framed, as far as the request and its connection say.
+    pub asked: Frame,
+}
+
+impl Setting<'_> {
+    /// How the answer is framed: a shutdown that began meanwhile ends the connection too.
+    pub fn frame(&self) -> Frame {
+        Frame { closes: self.asked.closes || self.worker.is_draining(), ..self.asked }
+    }
+}
+
+impl Exchange {
+    /// What an answer is written with.
+    fn writer<'a>(&'a self, setting: &'a Setting<'_>) -> Writer<'a> {
+        Writer {
+            core: &setting.worker.core,
+            banner: &setting.plan.plan.banner,
+            edits: &self.edits,
+            frame: setting.frame(),
+        }
+    }
+
+    /// Answers the request whose head stands in `self.head`.
+    pub async fn answer(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
+        let plan = &setting.plan.plan;
+        if !self.decode_path(setting) {
+            return self.refuse(setting, 400, Label::BadRequest, b"");
+        }
+        self.find_client_ip(setting);
+        let service_chain = &plan.service_chain;
+        if service_chain.is_empty() {
+            return self.route(setting, content).await;
+        }
+        let mut ran = Ran::none(service_chain, &setting.plan.locals);
+        let stopped = {
+            let Exchange { head, path, client_ip: _, edits, .. } = self;
+            let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
+                step(&mut RequestCx {
+                    bytes: setting.bytes,
+                    head,
+                    path,
+                    query: head.target.query(setting.bytes),
+                    params: &|_| None,
+                    body: None,
+                    peer: setting.peer,
+                    route: "",
+                    backend: None,
+                    edits,
+                    locals: &mut setting.plan.locals.borrow_mut(),
+                });
+            };
+            ran.requests(setting.started + plan.timeout, &mut with).await
+        };
+        let answered = match stopped {
+            Err(stopped) => self.stopped(setting, stopped, unrouted_entry(plan)),
+            Ok(()) => place(self.route(setting, content)).await,
+        };
+        self.end_stage(setting, ran, answered, Needs::HEAD)
+    }
+
+    /// The answer where a policy went no further.
+    fn stopped(&mut self, setting: &Setting<'_>, stopped: Stopped, entry: u32) -> Answered {
+        match stopped {
+            Stopped::Answered(answer) => self.policy_answer(setting, &answer, entry),
+            Stopped::Late => {
+                let failure = Failure::deadline();
+                let plan = &setting.plan.plan;
+                let Outcome { label, .. } = failure.outcome();
+                let status = failure.outcome().status(plan.uses_rfc_statuses);
+                self.errors.extend_from_slice(failure.text.as_bytes());
+                let tells = plan.returns_error_text;
+                let block = self.writer(setting).failed(&[failure], status, tells);
+                let reply = Reply::Whole(Message::Block(block));
+                Answered { reply, status, label, entry, is_logged: true, keeps_alive: true }
+            }
+        }
+    }
+
+    /// The response side of a stage, for policies that see the final answer.
+    fn end_stage(
+        &mut self,
+        setting: &Setting<'_>,
+        mut ran: Ran<'_>,
+        mut answered: Answered,
+        needs: Needs,
+    ) -> Answered {
+        if !ran.is_empty() {
+            let known = self.edits.to_client.len();
+            let own = {
+                let content = match &answered.reply {
+                    Reply::Whole(message) if needs.contains(Needs::RESPONSE_BODY) => {
+                        Some(message.content())
+                    }
+                    _ => None,
+                };
+                let content = content.as_deref();
+                let mut tree = Tree::new();
+                let has_tree = needs.contains(Needs::RESPONSE_TREE)
+                    && content.is_some_and(|content| tree.parse_shallow(content));
+                ran.responses(&mut |step| {
+                    step(&mut ResponseCx {
+                        status: answered.status,
+                        is_complete: answered.label == Label::Ok,
+                        body: content,
+                        tree: content.filter(|_| has_tree).and_then(|body| tree.root(body)),
+                        backend: None,
+                        edits: &mut self.edits,
+                        locals: &mut setting.plan.locals.borrow_mut(),
+                    });
+                })
+            };
+            let late = self.edits.to_client.get(known..).unwrap_or_default();
+            match (own, &mut answered.reply) {
+                (Some(answer), _) => {
+                    self.streamed = None;
+                    let keeps_alive = answered.keeps_alive;
+                    let own = self.policy_answer(setting, &answer, answered.entry);
+                    answered = Answered { keeps_alive, ..own };
+                }
+                (None, Reply::Whole(message)) if !late.is_empty() => message.add_fields(late),
+                // The head of a stream is not written yet: what was added goes into it.
+                (None, Reply::Whole(_) | Reply::Stream) => {}
+            }
+        }
+        ran.finish(if answered.status >= 500 { End::Failed } else { End::Done });
+        answered
+    }
+
+    /// Leaves the decoded path in `self.path`; `false` where it has none.
+    fn decode_path(&mut self, setting: &Setting<'_>) -> bool {
+        let raw = self.head.target.path(setting.bytes);
+        let mut scratch = std::mem::take(&mut self.path);
+        let is_good = matches!(path::decode(raw, &mut scratch), Ok(Decoded { has_nul: false, .. }));
+        // Without an escape the path is not copied into the scratch memory.
+        if memchr::memchr(b'%', raw).is_none() {
+            scratch.clear();
+            scratch.extend_from_slice(raw);
+        }
+        self.path = scratch;
+        is_good
+    }
+
+    async fn route(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
+        let plan: &Plan = &setting.plan.plan;
+        let query = self.head.target.query(setting.bytes);
+        if !query.is_empty() && has_too_many(query, plan.limits.query_params as usize) {
+            return self.refuse(setting, 400, Label::TooManyParameters, b"");
+        }
+        let method = self.head.method;
+        let method = method.as_bytes(setting.bytes);
+        let routed = plan.router.lookup(method, &self.path, &mut self.params);
+        match routed {
+            Routed::Redirect { status, mend } => {
+                let mut location = Vec::new();
+                let prefix = self.head.find(HeaderId::XForwardedPrefix, setting.bytes);
+                let query = self.head.target.query.map(|span| span.of(setting.bytes));
+                self.params.location(mend, &self.path, prefix, query, &mut location);
+                self.redirect(setting, status, &location)
+            }
+            Routed::Options { allow } => {
+                let lines = format!("Allow: {allow}\r\n{}", plan.banner);
+                let plain = Plain {
+                    status: 200,
+                    banner: None,
+                    content_type: b"",
+                    lines: lines.as_bytes(),
+                    body: b"",
+                };
+                let entry = builtin_entry(plan);
+                let mut ran = self.engine_chain(setting);
+                let answered = match self.engine(setting, &mut ran, None).await {
+                    Err(stopped) => self.stopped(setting, stopped, entry),
+                    Ok(()) => self.plain(setting, &plain, Label::Builtin, entry),
+                };
+                self.end_stage(setting, ran, answered, Needs::HEAD)
+            }
+            Routed::Found { route } => match plan.routes.get(route as usize) {
+                Some(Route::Endpoint(EndpointId(entry)))
+                    if setting.worker.load() >= Load::Refusing =>
+                {
+                    self.overloaded(setting, *entry)
+                }
+                Some(Route::Endpoint(id)) => match plan.endpoint(*id) {
+                    Some(endpoint) => {
+                        let mut ran = self.engine_chain(setting);
+                        let answered = match self.engine(setting, &mut ran, Some(endpoint)).await {
+                            Err(stopped) => self.stopped(setting, stopped, id.0),
+                            Ok(()) => self.endpoint(setting, content, endpoint, *id).await,
+                        };
+                        self.end_stage(setting, ran, answered, Needs::HEAD)
+                    }
+                    None => place(self.unrouted(setting, 404, b"")).await,
+                },
+                Some(Route::Builtin(Builtin::Health)) => self.health(setting),
+                Some(Route::Builtin(builtin)) => {
+                    let builtin = *builtin;
+                    let mut ran = self.engine_chain(setting);
+                    let answered = match self.engine(setting, &mut ran, None).await {
+                        Err(stopped) => self.stopped(setting, stopped, builtin_entry(plan)),
+                        Ok(()) => place(self.builtin(setting, content, builtin)).await,
+                    };
+                    self.end_stage(setting, ran, answered, Needs::HEAD)
+                }
+                // The router gives back only numbers that the plan put in.
+                None => place(self.unrouted(setting, 404, b"")).await,
+            },
+            Routed::MethodNotAllowed { allowed } => {
+                let mut lines = b"Allow: ".to_vec();
+                plan.router.write_allow(allowed, &mut lines);
+                lines.extend_from_slice(b"\r\n");
+                place(self.unrouted(setting, 405, &lines)).await
+            }
+            Routed::NotFound => place(self.unrouted(setting, 404, b"")).await,
+        }
+    }
+
+    fn engine_chain<'a>(&self, setting: &Setting<'a>) -> Ran<'a> {
+        Ran::none(&setting.plan.plan.engine_chain, &setting.plan.locals)
+    }
+
+    /// Policies of the stage `Engine`, which run on matched routes, on 404 and on 405.
+    async fn engine(
+        &mut self,
+        setting: &Setting<'_>,
+        ran: &mut Ran<'_>,
+        endpoint: Option<&Endpoint>,
+    ) -> Result<(), Stopped> {
+        let timeout = endpoint.map_or(setting.plan.plan.timeout, |endpoint| endpoint.timeout);
+        let Exchange { head, path, params, edits, .. } = self;
+        let (params, path): (&Params, &[u8]) = (params, path);
+        let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
+            step(&mut RequestCx {
+                bytes: setting.bytes,
+                head,
+                path,
+                query: head.target.query(setting.bytes),
+                params: &|at| {
+                    let name = match endpoint {
+                        Some(endpoint) => &**endpoint.params.get(at)?,
+                        None => "",
+                    };
+                    (at < params.spans().len()).then(|| (name, params.value(at, path)))
+                },
+                body: None,
+                peer: setting.peer,
+                route: endpoint.map_or("", |endpoint| &endpoint.path),
+                backend: None,
+                edits,
+                locals: &mut setting.plan.locals.borrow_mut(),
+            });
+        };
+        ran.requests(setting.started + timeout, &mut with).await
+    }
+}
+
+fn has_too_many(query: &[u8], max: usize) -> bool {
+    query.len() > max && memchr::memchr_iter(b'&', query).count() >= max
+}
+
+/// Whether a request wants its connection kept, as far as its own head says.
+pub fn frame_of(head: &RequestHead, closes: bool) -> Frame {
+    Frame {
+        is_head: head.method == Method::Head,
+        closes,
+        version: if head.version == Version::H10 { Version::H10 } else { Version::H11 },
+    }
+}
