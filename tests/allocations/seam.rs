@@ -31,15 +31,15 @@ fn client(mut peer: TcpStream, answer_len: usize) -> std::io::Result<()> {
 #[test]
 fn a_request_on_an_open_connection_allocates_nothing() {
     for kind in [driver::probe(None).0, driver::DriverKind::Epoll] {
-        let allocated =
+        let (allocated, sites) =
             thread::spawn(move || driver::run(kind, serve()).expect("the driver starts"))
                 .join()
                 .expect("no panic");
-        assert_eq!(allocated, 0, "{kind}: {allocated} allocations for {REQUESTS} requests");
+        assert_eq!(allocated, 0, "{kind}: {allocated} for {REQUESTS} requests: {sites:#?}");
     }
 }
 
-async fn serve() -> u64 {
+async fn serve() -> (u64, Vec<(String, u64)>) {
     let bound = listener::bind(Some([127, 0, 0, 1].into()), 0, 8).expect("a free port");
     let address = bound.local_addr().expect("TCP");
     let listener = bound.adopt().expect("adopted");
@@ -55,6 +55,7 @@ async fn serve() -> u64 {
         let mut before = 0;
         for n in 0..WARM + REQUESTS {
             if n == WARM {
+                counting::here().expect("this thread is counted").note();
                 before = count();
             }
             let due = clock::now() + Duration::from_secs(2);
@@ -75,7 +76,8 @@ async fn serve() -> u64 {
             sent.expect("sent");
             drop(list);
         }
-        count() - before
+        let sites = counting::here().map(counting::Thread::noted);
+        (count() - before, sites.unwrap_or_default())
     })
     .await;
     clients.join().expect("no panic").expect("served");
