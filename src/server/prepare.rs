@@ -21,6 +21,17 @@ pub struct Prepared {
     pub transport: Transport,
     /// The client side of TLS, where a backend needs it.
     pub tls: Option<Arc<TlsClientConfig>>,
+    /// What it was made of: the same again keeps the connections that were made with it.
+    pub tls_options: Arc<TlsClientOptions>,
+}
+
+impl Prepared {
+    /// Takes over what did not change, so that pools carry over a reload.
+    pub fn keep_from(&mut self, before: &Prepared) {
+        if self.tls_options == before.tls_options && before.tls.is_some() {
+            self.tls = before.tls.clone();
+        }
+    }
 }
 
 /// Compiles a service. Problems go into `found`; with an error among them
@@ -32,28 +43,34 @@ pub fn prepare(
     generation: u64,
     found: &mut Diagnostics,
 ) -> Option<Prepared> {
-    let tls = tls(service, found);
+    // A redirect may lead to https although no host says so: the default then serves it.
+    let tls_options = match &service.client_tls {
+        Some(tls) => options(tls),
+        None => TlsClientOptions::default(),
+    };
+    let tls = tls(service, &tls_options, found);
     let mut plan = compile(service, registrations, environment, found)?;
     plan.generation = generation;
     if found.has_errors() {
         return None;
     }
-    Some(Prepared { plan: Arc::new(plan), transport: transport(service, environment.workers), tls })
+    let transport = transport(service, environment.workers);
+    let tls_options = Arc::new(tls_options);
+    Some(Prepared { plan: Arc::new(plan), transport, tls, tls_options })
 }
 
-fn tls(service: &Service, found: &mut Diagnostics) -> Option<Arc<TlsClientConfig>> {
+fn tls(
+    service: &Service,
+    options: &TlsClientOptions,
+    found: &mut Diagnostics,
+) -> Option<Arc<TlsClientConfig>> {
     let needs_tls = service
         .endpoints
         .iter()
         .flat_map(|endpoint| &endpoint.backends)
         .flat_map(|backend| &backend.hosts)
         .any(|host| host.scheme == Scheme::Https);
-    // A redirect may lead to https although no host says so: the default then serves it.
-    let options = match &service.client_tls {
-        Some(tls) => options(tls),
-        None => TlsClientOptions::default(),
-    };
-    match (TlsClientConfig::build(&options), &service.client_tls) {
+    match (TlsClientConfig::build(options), &service.client_tls) {
         (Ok(config), _) => Some(Arc::new(config)),
         (Err(error), Some(tls)) => {
             found.error(service.node(tls.at), format!("client_tls cannot work: {error}"));

@@ -106,6 +106,8 @@ struct Running {
     /// Names of the policies' state in the plan in force.
     slots: Slots,
     max_wait: Duration,
+    /// What is in force.
+    prepared: Prepared,
 }
 
 /// Serves until a signal ends it.
@@ -175,6 +177,7 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
         workers,
         generation: 1,
         slots: prepared.plan.slots.clone(),
+        prepared: prepared.clone(),
         max_wait: service.max_shutdown_wait_time,
     };
     for (index, listener) in listeners.into_iter().enumerate() {
@@ -299,7 +302,7 @@ impl Running {
             Err(why) => Reread { service: None, problems: vec![why] },
         };
         let prepared: Option<Prepared> = prepared.take();
-        let (Some(service), Some(prepared)) = (reread.service, prepared) else {
+        let (Some(service), Some(mut prepared)) = (reread.service, prepared) else {
             self.registry.reload_failed();
             for problem in &reread.problems {
                 self.logger.error(format_args!("[SERVICE: Ringway] Reload: {problem}"));
@@ -315,6 +318,7 @@ impl Running {
         self.log.set(log_settings(&service));
         budget::set_limit(memory_limit(&service));
         self.max_wait = service.max_shutdown_wait_time;
+        prepared.keep_from(&self.prepared);
         for sender in &self.senders {
             let mut command = Command::Swap(prepared.clone());
             // A full mailbox empties as soon as its worker turns.
@@ -325,6 +329,7 @@ impl Running {
         }
         self.generation = next;
         self.slots = prepared.plan.slots.clone();
+        self.prepared = prepared;
         self.registry.set_generation(next);
         self.registry.reloaded();
         self.logger.info(format_args!(

@@ -3,7 +3,7 @@
 //! Source: docs/reference/lura-core.md 1.3, 4.2; docs/reference/hardening.md 4.1.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -63,7 +63,8 @@ impl Upstream {
         }
     }
 
-    /// Settings of a new plan. Pools stay, unless what they connected with is no longer wanted.
+    /// Settings of a new plan. Pools carry over, save those of origins that it has no more, and
+    /// those whose connections were made under other settings.
     pub fn reconfigure(
         &self,
         transport: Transport,
@@ -75,11 +76,13 @@ impl Upstream {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
             _ => false,
         };
+        let same_transport = **self.transport.borrow() == transport;
         *self.transport.borrow_mut() = Rc::new(transport);
         *self.tls.borrow_mut() = tls;
-        self.by_key.borrow_mut().retain(|key, _| {
-            (same_tls || !key.is_tls) && wanted.iter().any(|spec| spec.key == *key)
-        });
+        let wanted: HashSet<&OriginKey> = wanted.iter().map(|spec| &spec.key).collect();
+        self.by_key
+            .borrow_mut()
+            .retain(|key, _| same_transport && (same_tls || !key.is_tls) && wanted.contains(key));
         self.foreign.borrow_mut().clear();
     }
 

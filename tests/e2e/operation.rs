@@ -36,6 +36,7 @@ fn starts_where_io_uring_is_forbidden() {
 
 both_drivers! {
     twenty_reloads_under_load_fail_no_request,
+    pools_carry_over_a_reload,
     a_bad_file_keeps_the_old_one,
     exchanges_under_way_keep_their_plan,
     sigterm_finishes_what_is_under_way,
@@ -70,6 +71,28 @@ fn twenty_reloads_under_load_fail_no_request() {
     assert!(wrong.is_empty(), "{} failed: {}", wrong.len(), wrong[0]);
     gw.get("/only-first").status(404);
     gw.stop();
+}
+
+fn pools_carry_over_a_reload() {
+    let peer = backend().on("/a", "{}").on("/b", "{}");
+    let builder = |path: &str| gateway().one_worker().endpoint("/x", [call(&peer, path)]);
+    let gw = builder("/a").start();
+    let port = gw.address.port();
+    let reload = |file: String, target: &str| {
+        gw.write_config(&file);
+        gw.signal(libc::SIGHUP);
+        until("the new file is in force", || {
+            gw.get("/x").status(200);
+            peer.requests().last().is_some_and(|request| request.target == target)
+        });
+    };
+    gw.get("/x").status(200);
+    reload(builder("/b").service("port", port).config(), "/b");
+    assert_eq!(peer.connections(), 1, "the pool came along");
+    // Connections that were made under other settings do not.
+    let other = builder("/a").service("port", port).service("dialer_keep_alive", "5s");
+    reload(other.config(), "/a");
+    assert_eq!(peer.connections(), 2);
 }
 
 fn a_bad_file_keeps_the_old_one() {
