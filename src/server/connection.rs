@@ -21,7 +21,7 @@ use crate::net::clock::{self, Tick};
 use crate::net::placed::place;
 use crate::net::pump::{Closed, Slot, drive, pump};
 use crate::net::timer::{self, Deadline};
-use crate::net::{Block, SendHalf, Stream};
+use crate::net::{Block, SendHalf, Stream, WriteList};
 use crate::plan::policy::Edits;
 use crate::proxy::CorePlan;
 use crate::proxy::outcome::Label;
@@ -536,17 +536,20 @@ impl Write {
         }
     }
 
+    /// Sends ranges of blocks.
+    pub async fn list(self, send: &mut SendHalf, list: WriteList) -> Result<(), CloseReason> {
+        let until = self.deadline(list.len());
+        match place(timer::timeout_at(until, send.send_list(list))).await {
+            Ok((Ok(()), _)) => Ok(()),
+            Ok((Err(_), _)) => Err(CloseReason::ClientAbort),
+            Err(_) => Err(CloseReason::WriteTimeout),
+        }
+    }
+
     async fn message(self, send: &mut SendHalf, message: Message) -> Result<Sent, CloseReason> {
         match message {
             Message::Block(block) => self.block(send, block).await?,
-            Message::List(list) => {
-                let until = self.deadline(list.len());
-                match place(timer::timeout_at(until, send.send_list(list))).await {
-                    Ok((Ok(()), _)) => {}
-                    Ok((Err(_), _)) => return Err(CloseReason::ClientAbort),
-                    Err(_) => return Err(CloseReason::WriteTimeout),
-                }
-            }
+            Message::List(list) => self.list(send, list).await?,
         }
         Ok(Sent::KeepAlive)
     }

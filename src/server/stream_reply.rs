@@ -8,7 +8,7 @@ use super::connection::{CloseReason, Sent, Write};
 use crate::http::h1::encode;
 use crate::net::placed::place;
 use crate::net::pump::Slot;
-use crate::net::{Block, SendHalf, clock, timer};
+use crate::net::{Block, SendHalf, WriteList, clock, timer};
 use crate::plan::Plan;
 use crate::plan::policy::Edits;
 use crate::proxy::render::{self, Frame, StreamFraming};
@@ -235,9 +235,16 @@ impl Writer<'_, '_> {
             return Ok(());
         }
         if self.framing == StreamFraming::Chunked {
-            let mut framed = Block::with_capacity(range.len() + 32);
-            encode::chunk(&mut framed, &block[range]);
-            return self.put(framed).await;
+            // The piece stays where it is: copying it would hold it twice.
+            let mut list = WriteList::new();
+            let mut line = Vec::new();
+            encode::chunk_head(&mut line, range.len());
+            list.copy(&line);
+            let piece = list.own(block);
+            list.push(piece, range);
+            list.push_static(b"\r\n");
+            self.sent += list.len() as u64;
+            return self.setting.write.list(self.send, list).await;
         }
         if range == (0..block.len()) {
             return self.put(block).await;

@@ -19,7 +19,7 @@ use crate::http::h1::{HeadLimits, Progress, ResponseHead, encode, parse_response
 use crate::net::clock;
 use crate::net::placed::place;
 use crate::net::stream::{RecvHalf, SendHalf};
-use crate::net::{Block, timer};
+use crate::net::{Block, WriteList, timer};
 
 /// Interim responses (1xx) that one call puts up with.
 const INTERIM_MAX: usize = 16;
@@ -248,20 +248,29 @@ async fn send_content(
                     return (Sent::Something, Some(error));
                 }
             };
-            let block = if plan.is_chunked {
-                let mut block = Block::with_capacity(piece.len() + 32);
-                encode::chunk(&mut block, &piece);
-                block
+            progress.count(piece.len());
+            let sent = if plan.is_chunked {
+                half.send_list(chunk_of(piece)).await.0
             } else {
-                piece
+                half.send(piece).await.0
             };
-            progress.count(block.len());
-            if half.send(block).await.0.is_err() {
+            if sent.is_err() {
                 return (Sent::Something, None);
             }
         },
     }
     (Sent::All, None)
+}
+
+/// A chunk around a piece that stays where it is: copying it would hold it twice.
+fn chunk_of(piece: Block) -> WriteList {
+    let mut list = WriteList::new();
+    let mut line = Vec::new();
+    encode::chunk_head(&mut line, piece.len());
+    list.copy(&line);
+    list.push_block(piece);
+    list.push_static(b"\r\n");
+    list
 }
 
 fn last_chunk() -> Block {

@@ -55,8 +55,8 @@ fn huge(mib: u64) {
     let most = watch.join().expect("the watch ends");
     found.status(200).header("Content-Length", &(mib * MIB).to_string()).ended();
     assert_eq!((at, wrong), (mib * MIB, 0));
-    assert!(most < before + 16 * 1024, "RSS grew from {before} KiB to {most} KiB");
-    assert!(charged_most < (4 * MIB) as f64, "{charged_most} bytes charged to the budget");
+    assert!(most < before + 8 * 1024, "RSS grew from {before} KiB to {most} KiB");
+    assert!(charged_most < 256.0 * 1024.0, "{charged_most} bytes charged to the budget");
     until("the budget is free again", || gw.metrics().sum(CHARGED_BYTES, &[]) < MIB as f64);
 }
 
@@ -84,21 +84,27 @@ fn a_gibibyte_passes_in_flat_memory() {
 
 fn a_large_upload_passes_in_flat_memory() {
     let peer = backend().post("/up", "{}");
-    let gw = gateway().endpoint("/up", [&peer]).method("POST").noop().timeout(ms(60_000)).start();
+    let builder = gateway().admin().endpoint("/up", [&peer]).method("POST").noop();
+    let gw = builder.timeout(ms(60_000)).start();
+    // The code's own pages come in with the first request, not with the size of a body.
+    gw.post("/up", "u").status(200);
+    peer.take();
     let before = gw.rss_kib();
     let mut connection = gw.connect();
     let size = 64 * MIB;
     connection.write(format!("POST /up HTTP/1.1\r\nHost: gw\r\nContent-Length: {size}\r\n\r\n"));
     let chunk = vec![b'u'; MIB as usize];
-    let mut most = before;
+    let (mut most, mut charged_most) = (before, 0.0_f64);
     for _ in 0..64 {
         connection.write(&chunk);
         most = most.max(gw.rss_kib());
+        charged_most = charged_most.max(gw.metrics().sum(CHARGED_BYTES, &[]));
     }
+    assert!(charged_most < 256.0 * 1024.0, "{charged_most} bytes charged to the budget");
     connection.response("POST").status(200).body("{}");
     let request = peer.wait_for(1).remove(0);
     assert!(request.body.len() as u64 == size && request.body.iter().all(|b| *b == b'u'));
-    assert!(most < before + 16 * 1024, "RSS grew from {before} KiB to {most} KiB");
+    assert!(most < before + 8 * 1024, "RSS grew from {before} KiB to {most} KiB");
 }
 
 fn every_framing_comes_out_whole() {
