@@ -237,9 +237,9 @@ impl Writer<'_, '_> {
         if self.framing == StreamFraming::Chunked {
             // The piece stays where it is: copying it would hold it twice.
             let mut list = WriteList::new();
-            let mut line = Vec::new();
+            let mut line = Block::small();
             encode::chunk_head(&mut line, range.len());
-            list.copy(&line);
+            list.push_block(line);
             let piece = list.own(block);
             list.push(piece, range);
             list.push_static(b"\r\n");

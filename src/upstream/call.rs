@@ -265,9 +265,9 @@ async fn send_content(
 /// A chunk around a piece that stays where it is: copying it would hold it twice.
 fn chunk_of(piece: Block) -> WriteList {
     let mut list = WriteList::new();
-    let mut line = Vec::new();
+    let mut line = Block::small();
     encode::chunk_head(&mut line, piece.len());
-    list.copy(&line);
+    list.push_block(line);
     list.push_block(piece);
     list.push_static(b"\r\n");
     list
