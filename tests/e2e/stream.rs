@@ -85,17 +85,17 @@ fn a_gibibyte_passes_in_flat_memory() {
 fn a_large_upload_passes_in_flat_memory() {
     let peer = backend().post("/up", "{}");
     let builder = gateway().admin().endpoint("/up", [&peer]).method("POST").noop();
-    let gw = builder.timeout(ms(60_000)).start();
+    let gw = builder.timeout(ms(600_000)).start();
     // The code's own pages come in with the first request, not with the size of a body.
     gw.post("/up", "u").status(200);
     peer.take();
     let before = gw.rss_kib();
     let mut connection = gw.connect();
-    let size = 64 * MIB;
+    let size = huge_mib() * MIB;
     connection.write(format!("POST /up HTTP/1.1\r\nHost: gw\r\nContent-Length: {size}\r\n\r\n"));
     let chunk = vec![b'u'; MIB as usize];
     let (mut most, mut charged_most) = (before, 0.0_f64);
-    for _ in 0..64 {
+    for _ in 0..huge_mib() {
         connection.write(&chunk);
         most = most.max(gw.rss_kib());
         charged_most = charged_most.max(gw.metrics().sum(CHARGED_BYTES, &[]));
