@@ -96,6 +96,14 @@ impl Stream {
         }
     }
 
+    /// Whether it is known already that an idle connection is stale: its armed read has brought bytes
+    /// or an end. No system call; what came in this very moment is not seen, nor, with TLS, what
+    /// may be a ticket.
+    pub fn is_known_stale(&self) -> bool {
+        self.recv.tls.is_none()
+            && self.recv.ring_socket().is_some_and(|socket| socket.has_arrived())
+    }
+
     /// Closes with a reset (RST) instead of an orderly end: the peer learns that the answer is lost.
     pub fn reset(self) {
         self.send.reset();

@@ -262,7 +262,8 @@ impl Origin {
             let age = now - since;
             let too_old = self.transport.idle_timeout.is_some_and(|max| age > max);
             let is_looked_at = !is_replayable || age > PEEK_AFTER;
-            if too_old || (is_looked_at && stream.is_stale()) {
+            let is_stale = stream.is_known_stale() || (is_looked_at && stream.is_stale());
+            if too_old || is_stale {
                 self.totals.open.set(self.totals.open.get().saturating_sub(1));
                 continue;
             }

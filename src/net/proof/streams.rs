@@ -204,8 +204,11 @@ fn idle_connections_show_when_they_are_stale() {
 
         let (mut stream, peer) = connected();
         drop(peer);
+        assert!(!stream.is_known_stale());
         stream.recv.readable().await.expect("an end is readable");
         assert!(stream.is_stale(), "ended");
+        let has_armed_read = stream.recv.ring_socket().is_some();
+        assert_eq!(stream.is_known_stale(), has_armed_read, "no system call is needed to see it");
 
         let (mut stream, peer) = connected();
         reset(peer);
