@@ -274,6 +274,7 @@ fn warn_of_proxies(logger: &Logger) {
 
 fn observe(registry: &Registry, control: &Control) {
     registry.observe(&names::BUDGET_CHARGED, "", Box::new(|| budget::used() as u64));
+    registry.observe(&names::PANICS, "", Box::new(crate::net::task::panics));
     let resolved = control.names().clone();
     registry.observe(&names::NAME_LOOKUPS, "asked", Box::new(move || resolved.asked()));
     let resolved = control.names().clone();
