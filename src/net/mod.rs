@@ -11,6 +11,7 @@ pub mod budget;
 pub mod clock;
 pub mod connect;
 pub mod driver;
+pub mod failpoint;
 #[allow(unsafe_code)]
 pub mod fanout;
 #[allow(unsafe_code)]
@@ -38,6 +39,7 @@ pub mod write_list;
 
 pub use block::Block;
 pub use connect::Endpoint;
+pub use failpoint::failpoint;
 pub use stream::{RecvHalf, SendHalf, Stream};
 pub use task::spawn;
 pub use turn::yield_now;

@@ -3,7 +3,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use crate::net::{Block, budget, yield_now};
+use crate::net::{Block, budget, failpoint, yield_now};
 use crate::upstream::CallError;
 
 /// Output between two turns of the driver: about 200 µs of work.
@@ -198,6 +198,7 @@ pub async fn gunzip(coded: &[u8], bounds: Bounds) -> Result<Block, CallError> {
     let mut gunzip = Gunzip::new();
     let mut out = Block::with_capacity((coded.len() * 4).clamp(2 * 1024, 64 * 1024));
     let mut used = 0;
+    failpoint("gunzip");
     while used < coded.len() {
         used += gunzip.step(&coded[used..], &mut out, TURN, bounds)?;
         out.settle();

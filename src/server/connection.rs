@@ -21,7 +21,7 @@ use crate::net::clock::{self, Tick};
 use crate::net::placed::place;
 use crate::net::pump::{Closed, Slot, drive, pump};
 use crate::net::timer::{self, Deadline};
-use crate::net::{Block, SendHalf, Stream, WriteList};
+use crate::net::{Block, SendHalf, Stream, WriteList, failpoint};
 use crate::plan::policy::Edits;
 use crate::proxy::CorePlan;
 use crate::proxy::outcome::Label;
@@ -143,6 +143,7 @@ fn requests<'a>(
             }
             let plan = worker.plan();
             let mut exchange = worker.exchange();
+            failpoint("head");
             let head = read_head(&plan, slot, &mut input, &mut exchange, &mut phase).await;
             let started = clock::now();
             match head {
@@ -185,7 +186,7 @@ fn requests<'a>(
 }
 
 /// Runs a future whose panic ends it alone: `None` then.
-fn caught<F: Future + Unpin>(mut future: F) -> impl Future<Output = Option<F::Output>> {
+pub(super) fn caught<F: Future + Unpin>(mut future: F) -> impl Future<Output = Option<F::Output>> {
     poll_fn(move |cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut future).poll(cx)));
         match polled {
@@ -481,6 +482,7 @@ impl One<'_> {
             Ok(_) => return After::Close(self.last_reason()),
             Err(reason) => return After::Close(reason),
         }
+        failpoint("sent");
         if !content.is_ended() {
             // A7: content that nobody read is not the next request. A client that was told to wait
             // may or may not send it: nothing can follow.

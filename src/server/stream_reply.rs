@@ -9,7 +9,7 @@ use super::connection::{CloseReason, Sent, Write};
 use crate::http::h1::encode;
 use crate::net::placed::place;
 use crate::net::pump::Slot;
-use crate::net::{Block, SendHalf, WriteList, clock, timer};
+use crate::net::{Block, SendHalf, WriteList, clock, failpoint, timer};
 use crate::plan::Plan;
 use crate::plan::policy::Edits;
 use crate::proxy::outcome::{Cause, Label, outcome};
@@ -125,6 +125,7 @@ async fn rest(
     let bounds = Bounds { max: usize::MAX, ratio: setting.plan.limits.inflate_ratio as usize };
     writer.put(out).await?;
     while !response.is_ended() {
+        failpoint("stream");
         let piece = match next(setting, &mut response).await {
             Ok(Some((block, range))) => (block, range),
             Ok(None) => break,
