@@ -3,10 +3,12 @@
 //! of its connection, the panic a count and the request its line; every other connection goes on.
 
 use crate::both_drivers;
-use crate::invariants::honest;
+use crate::invariants::{Profile, Site, answering, honest};
 use crate::support::client::Connection;
 use crate::support::metrics::{CHARGED_BYTES, REQUESTS};
-use crate::support::{Embedded, GatewayBuilder, call, embed, escaped, gateway, json, until};
+use crate::support::{
+    Answer, Embedded, GatewayBuilder, Step, answer, call, embed, escaped, gateway, json, until,
+};
 use ringway::{
     End, Level, Locals, Needs, Node, PlanCx, Policy, Registration, RequestCx, ResponseCx, Stage,
     Suspended, Verdict,
@@ -17,6 +19,7 @@ use std::time::Duration;
 both_drivers! {
     f7_a_panic_in_each_stage_costs_one_request,
     f7_a_panic_while_others_are_served,
+    f7_a_panic_where_no_policy_reaches,
 }
 
 const STAGES: [&str; 6] =
@@ -213,4 +216,116 @@ fn f7_a_panic_while_others_are_served() {
         now.0 >= before.0 + PANICS as f64 && now.1 == before.1 + PANICS as f64
     });
     gw.running.stop().expect("it ends in order");
+}
+
+/// What the request sees in whose course a failpoint panics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sees {
+    /// 500 and the end.
+    Failure,
+    /// An answer that visibly breaks off.
+    Cut,
+    /// The end, without a word.
+    End,
+    /// Its whole answer, then the end.
+    AnswerThenEnd,
+    /// Nothing: the answer is as ever, and so is the connection.
+    Nothing,
+}
+
+/// The real binary with a failpoint (`net/failpoint.rs`) at places inside of the gateway.
+fn f7_a_panic_where_no_policy_reaches() {
+    for (place, path, sees) in [
+        ("decode", "/plain", Sees::Failure),
+        ("gunzip", "/gzip", Sees::Failure),
+        ("render", "/plain", Sees::Failure),
+        ("release", "/plain", Sees::Failure),
+        ("connect", "/closing", Sees::Failure),
+        ("stream", "/streamed", Sees::Cut),
+        ("sent", "/plain", Sees::AnswerThenEnd),
+        ("head", "/plain", Sees::End),
+        ("accept", "/plain", Sees::End),
+        ("discard", "/refused", Sees::Nothing),
+        ("housekeeping", "/plain", Sees::Nothing),
+    ] {
+        let closing =
+            answering(|id| answer(200).body(format!(r#"{{"id":"{id}"}}"#)).close()).closes_after(1);
+        let gzip = answering(|id| answer(200).body(format!(r#"{{"id":"{id}"}}"#)).gzip());
+        let streamed = answering(|_| {
+            let head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n".to_vec();
+            let bytes = b"body".chunks(1).map(<[u8]>::to_vec).collect();
+            Answer::steps_are([Step::Send(head), Step::Drip(bytes, Duration::from_millis(1))])
+        });
+        let refused = answering(|_| {
+            let head = b"HTTP/1.1 404 X\r\nContent-Length: 4\r\n\r\n".to_vec();
+            let rest = Step::Send(b"body".to_vec());
+            Answer::steps_are([Step::Send(head), Step::Wait(Duration::from_millis(5)), rest])
+        });
+        let plain = honest();
+        let mut builder =
+            Profile::Krakend.gateway().env("RINGWAY_FAILPOINT", &format!("{place}:6"));
+        for (path, backend) in
+            [("/plain", &plain), ("/closing", &closing), ("/gzip", &gzip), ("/refused", &refused)]
+        {
+            builder = builder.endpoint(path, [call(backend, "/a")]).input_query_strings(&["id"]);
+        }
+        let mut site = Site::start(builder.endpoint("/streamed", [call(&streamed, "/a")]).noop());
+        let panics = |site: &Site| site.gw.metrics().sum("ringway_panics_total", &[]);
+        let mut seen = Vec::new();
+        for n in 0..12 {
+            let mut client = site.gw.connect();
+            let id = format!("{place}{n}");
+            client.try_write(format!("GET {path}?id={id} HTTP/1.1\r\nHost: gw\r\n\r\n"));
+            let first = client.try_response("GET");
+            let expected = match path {
+                "/streamed" => "body".to_owned(),
+                "/refused" => String::new(),
+                _ => format!(r#"{{"id":"{id}"}}"#),
+            };
+            let what = match first {
+                Err(_) => Sees::End,
+                Ok(found) if found.code == 500 && path != "/refused" => {
+                    found.header("Connection", "close").body("");
+                    client.gone();
+                    Sees::Failure
+                }
+                Ok(found) if found.end != crate::support::End::Complete => {
+                    found.broken_off();
+                    Sees::Cut
+                }
+                Ok(found) => {
+                    found.body(&expected);
+                    let again = format!("GET /plain?id={id} HTTP/1.1\r\nHost: gw\r\n\r\n");
+                    client.try_write(again);
+                    match client.try_response("GET") {
+                        Ok(found) => {
+                            site.counts(u64::from(found.code == 200));
+                            Sees::Nothing
+                        }
+                        Err(_) => Sees::AnswerThenEnd,
+                    }
+                }
+            };
+            site.counts(u64::from(what != Sees::End));
+            if what != Sees::Nothing {
+                seen.push(what);
+            }
+        }
+        let wanted = if sees == Sees::Nothing { vec![] } else { vec![sees] };
+        assert_eq!(seen, wanted, "{place}: one request in twelve pays");
+        until(&format!("{place}: the panic is counted once"), || panics(&site) == 1.0);
+        site.settled();
+        // And it stays one.
+        assert!(panics(&site) == 1.0, "{place}");
+    }
+}
+
+/// A release build has no failpoint: what reads the environment stands in the debug build alone.
+#[test]
+fn f7_failpoints_are_compiled_out_of_a_release() {
+    let source = include_str!("../../src/net/failpoint.rs");
+    let (before, armed) = source.split_once("#[cfg(debug_assertions)]\nmod armed").expect("it");
+    assert!(!before.contains("std::env") && armed.contains("std::env::var"));
+    assert!(before.contains("#[cfg(debug_assertions)]\n    armed::visit(place);"));
+    assert!(include_str!("../../.ci/run").contains("grep -q RINGWAY_FAILPOINT"));
 }
