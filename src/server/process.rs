@@ -124,9 +124,11 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     let log = log_writer(&service)
         .map_err(|error| StartError(format!("the log's thread does not start: {error}")))?;
     let logger = log.logger();
-    if let Some(other) = driver.as_deref().filter(|d| !matches!(*d, "" | "epoll" | "io_uring")) {
+    if let Some(other) =
+        driver.as_deref().filter(|d| !matches!(*d, "" | "epoll" | "io_uring" | "monoio"))
+    {
         return Err(StartError(format!(
-            "RINGWAY_DRIVER is {other:?}; allowed: \"epoll\", \"io_uring\", or not set"
+            "RINGWAY_DRIVER is {other:?}; allowed: \"epoll\", \"io_uring\", \"monoio\", or not set"
         )));
     }
     let (kind, falls) = driver::probe(driver.as_deref());
