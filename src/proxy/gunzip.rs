@@ -3,7 +3,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use crate::net::{Block, yield_now};
+use crate::net::{Block, budget, failpoint, yield_now};
 use crate::upstream::CallError;
 
 /// Output between two turns of the driver: about 200 µs of work.
@@ -210,8 +210,13 @@ pub async fn gunzip(coded: &[u8], bounds: Bounds) -> Result<Block, CallError> {
     let mut gunzip = Gunzip::new();
     let mut out = Block::with_capacity((coded.len() * 4).clamp(2 * 1024, 64 * 1024));
     let mut used = 0;
+    failpoint("gunzip");
     while used < coded.len() {
         used += gunzip.step(&coded[used..], &mut out, TURN, bounds)?;
+        out.settle();
+        if out.len() > TURN && !budget::allows(0) {
+            return Err(CallError::OverBudget);
+        }
         if used < coded.len() {
             yield_now().await;
         }
