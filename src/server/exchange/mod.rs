@@ -282,6 +282,7 @@ impl Exchange {
             Routed::Redirect { status, mend } => {
                 let mut location = Vec::new();
                 let prefix = self.head.find(HeaderId::XForwardedPrefix, setting.bytes);
+                let prefix = prefix.filter(|_| plan.client_ip.trusts_peer(setting.peer));
                 let query = self.head.target.query.map(|span| span.of(setting.bytes));
                 self.params.location(mend, &self.path, prefix, query, &mut location);
                 self.redirect(setting, status, &location)
