@@ -6,6 +6,7 @@ mod compile;
 mod endpoint;
 mod explain;
 mod forward;
+pub mod fuzz;
 mod head_template;
 mod origin;
 pub mod policy;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::future::Future;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::net::driver::{self, DriverKind};
 use crate::net::listener::{BoundListener, Listener, PeerAddr, is_out_of_fds};
 use crate::net::wake::Mailbox;
 use crate::net::worker::Core as CpuCore;
-use crate::net::{Stream, budget, timer};
+use crate::net::{Stream, budget, failpoint, timer};
 use crate::proxy::{Core, CorePlan};
 use crate::telemetry::names::{Count, Level};
 use crate::telemetry::registry::Registry;
@@ -115,8 +116,10 @@ async fn serve(start: Start) {
         per_address: Rc::default(),
         per_address_max: start.per_address_max,
     };
-    crate::net::spawn(accepting.run());
-    crate::net::spawn(housekeeping(worker.clone()));
+    let accepting = Rc::new(accepting);
+    crate::net::spawn(lasting(worker.clone(), move || accepting.clone().run()));
+    let kept = worker.clone();
+    crate::net::spawn(lasting(worker.clone(), move || housekeeping(kept.clone())));
     let _ = start.ready.send(Ok(kind));
     loop {
         match mailbox.recv().await {
@@ -154,6 +157,15 @@ async fn serve(start: Start) {
     crate::net::yield_now().await;
 }
 
+/// A task that a worker cannot be without: after a panic, which may cost the connection that was
+/// just accepted, it is made anew.
+async fn lasting<F: Future<Output = ()>>(worker: Rc<Worker>, make: impl Fn() -> F) {
+    while connection::caught(Box::pin(make())).await.is_none() {
+        worker.core.cells.count(Count::Panics, 1);
+        timer::sleep_until(clock::now() + ACCEPT_PAUSE).await;
+    }
+}
+
 struct Accepting {
     worker: Rc<Worker>,
     listener: Rc<Listener>,
@@ -162,7 +174,7 @@ struct Accepting {
 }
 
 impl Accepting {
-    async fn run(self) {
+    async fn run(self: Rc<Self>) {
         let worker = &self.worker;
         loop {
             let is_full =
@@ -175,7 +187,6 @@ impl Accepting {
                 let mut accept = std::pin::pin!(self.listener.accept());
                 let mut draining = std::pin::pin!(worker.draining());
                 std::future::poll_fn(|cx| {
-                    use std::future::Future;
                     use std::task::Poll;
                     if let Poll::Ready(accepted) = accept.as_mut().poll(cx) {
                         return Poll::Ready(Some(accepted));
@@ -197,6 +208,7 @@ impl Accepting {
     }
 
     fn accepted(&self, stream: Stream, peer: PeerAddr) {
+        failpoint("accept");
         let worker = &self.worker;
         worker.core.cells.count(Count::Accepted, 1);
         let Some((max, address)) = self.per_address_max.zip(peer.ip()) else {
@@ -248,6 +260,7 @@ async fn housekeeping(worker: Rc<Worker>) {
         if clock::now().since(due) > STALL + timer::RESOLUTION {
             worker.core.cells.count(Count::StalledTurns, 1);
         }
+        failpoint("housekeeping");
         worker.set_pressure(budget::fullness());
         let totals = worker.core.upstream.totals();
         worker.core.cells.set(Level::PoolOpen, totals.open.get() as u64);

@@ -10,8 +10,8 @@ use super::heads::PooledHead;
 use super::pool::Lease;
 use crate::http::HeaderId;
 use crate::http::h1::{BodyKind, Decoder, InPlace, ResponseHead, Step, encode};
-use crate::net::Block;
 use crate::net::placed::place;
+use crate::net::{Block, budget};
 
 /// Memory for content is taken as it comes, never as announced: this much at first.
 const FIRST_CAPACITY: usize = 64 * 1024;
@@ -32,6 +32,19 @@ pub struct Response {
     received: u64,
     /// Trailer fields that may be passed on (docs/reference/hardening.md A12).
     trailers: Vec<(HeaderId, Vec<u8>)>,
+}
+
+/// Makes room for content that is held, within the memory of the process: what does not fit fails
+/// this call and no other (docs/reference/hardening.md E6).
+fn make_room(block: &mut Block, more: usize) -> Result<(), CallError> {
+    if block.room() < more {
+        // What it moves out of stays charged until it has moved.
+        if !budget::allows((block.len() + more).next_power_of_two()) {
+            return Err(CallError::OverBudget);
+        }
+        block.reserve(more);
+    }
+    Ok(())
 }
 
 fn keep_trailers(kept: &mut Vec<(HeaderId, Vec<u8>)>, decoder: &Decoder) {
@@ -316,7 +329,7 @@ impl Response {
                 block = piece;
                 continue;
             }
-            block.reserve(bytes.len());
+            make_room(&mut block, bytes.len())?;
             block.extend_from_slice(bytes);
         }
         let content = 0..block.len();

@@ -24,6 +24,9 @@ use crate::net::{Block, WriteList, timer};
 /// Interim responses (1xx) that one call puts up with.
 const INTERIM_MAX: usize = 16;
 
+/// Bytes of them together.
+const INTERIM_BYTES_MAX: usize = 64 * 1024;
+
 /// A held body up to this size goes out in one block with its head.
 const JOINED_MAX: usize = 16 * 1024;
 
@@ -305,7 +308,7 @@ async fn read_head(
 ) -> Result<Received, CallError> {
     let mut head = PooledHead::take();
     let mut block = Block::empty();
-    let mut interim = 0;
+    let (mut interim, mut interim_bytes) = (0, 0);
     let mut has_begun = false;
     loop {
         let more = match half.recv().await {
@@ -336,7 +339,9 @@ async fn read_head(
                 // RFC 9110 section 15.2: interim responses precede the final one.
                 Ok(Progress::Done) => {
                     interim += 1;
-                    if head.status == 101 || interim > INTERIM_MAX {
+                    interim_bytes += head.len;
+                    let is_flood = interim > INTERIM_MAX || interim_bytes > INTERIM_BYTES_MAX;
+                    if head.status == 101 || is_flood {
                         return Err(CallError::BadInterim);
                     }
                     if head.status == 100 {

@@ -42,6 +42,8 @@ pub enum CallError {
     BadChunk,
     /// The content is over `limits.response_body`.
     TooLarge,
+    /// The content does not fit into what is left of `ringway.memory`.
+    OverBudget,
     /// The content is not the gzip that it says it is.
     BadGzip,
     /// The gzip content grows over the ratio or the size that is allowed.

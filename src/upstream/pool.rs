@@ -14,6 +14,7 @@ use super::error::CallError;
 use super::transport::Transport;
 use crate::control::names::{Name, Names};
 use crate::net::clock::{self, Tick};
+use crate::net::failpoint;
 use crate::net::placed::place;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClientConfig;
@@ -214,6 +215,7 @@ impl Origin {
         }
         // From here one of `opening` is ours; the guard gives it back, also when we are dropped.
         let opening = Opening(self);
+        failpoint("connect");
         let result = place(dial::connect(self)).await;
         drop(opening);
         match result {
@@ -396,6 +398,7 @@ impl Lease {
 
     /// Back to the pool: the message ended exactly, and both sides keep the connection.
     pub fn release(mut self) {
+        failpoint("release");
         if let Some(stream) = self.stream.take() {
             // A pool that a reload dropped takes nothing back.
             if self.origin.own.strong_count() > 0 {

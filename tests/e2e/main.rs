@@ -1,7 +1,5 @@
 //! The real binary against scripted peers over sockets: bytes on the wire.
 
-#[path = "../peers/mod.rs"]
-mod peers;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -17,7 +15,6 @@ mod hostile;
 mod keeps;
 mod limits;
 mod merge;
-mod misbehaviour;
 mod operation;
 mod overload;
 mod placeholders;

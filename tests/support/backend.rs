@@ -482,21 +482,32 @@ fn plan(shared: &Shared, request: &Recorded) -> Plan {
         let mut routes = lock(&shared.routes);
         (routes.find(&request.method, request.path()), routes.delay)
     };
-    let expects = find(&request.fields, "expect").is_some_and(|value| value == "100-continue");
-    let (early, continues) = (answer.early, answer.continues && expects);
-    let steps = move |request: &Recorded| {
-        let mut steps = answer.steps(request);
-        if !delay.is_zero() {
-            steps.insert(0, Step::Wait(delay));
-        }
-        steps
-    };
-    if early {
-        return Plan { before_body: steps(request), answer: Box::new(|_| Vec::new()) };
+    Plan::late(answer, request, delay)
+}
+
+impl Plan {
+    /// The moves of one scripted answer.
+    pub fn of(answer: Answer, request: &Recorded) -> Plan {
+        Plan::late(answer, request, Duration::ZERO)
     }
-    let interim = Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
-    let before_body = if continues { vec![interim] } else { Vec::new() };
-    Plan { before_body, answer: Box::new(steps) }
+
+    fn late(answer: Answer, request: &Recorded, delay: Duration) -> Plan {
+        let expects = find(&request.fields, "expect").is_some_and(|value| value == "100-continue");
+        let (early, continues) = (answer.early, answer.continues && expects);
+        let steps = move |request: &Recorded| {
+            let mut steps = answer.steps(request);
+            if !delay.is_zero() {
+                steps.insert(0, Step::Wait(delay));
+            }
+            steps
+        };
+        if early {
+            return Plan { before_body: steps(request), answer: Box::new(|_| Vec::new()) };
+        }
+        let interim = Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
+        let before_body = if continues { vec![interim] } else { Vec::new() };
+        Plan { before_body, answer: Box::new(steps) }
+    }
 }
 
 impl Routes {

@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use super::super::content::Content;
 use super::{Answered, Exchange, Reply, Setting};
 use crate::json::tree::Tree;
-use crate::net::Block;
 use crate::net::clock::{self};
 use crate::net::placed::place;
+use crate::net::{Block, failpoint};
 use crate::plan::policy::{End, Needs, RequestCx, ResponseCx};
 use crate::plan::router::Params;
 use crate::plan::{Endpoint, EndpointId, Output};
@@ -215,6 +215,7 @@ impl Exchange {
         id: EndpointId,
         composed: Composed,
     ) -> Answered {
+        failpoint("render");
         let plan = &setting.plan.plan;
         let (reply, status, label) = match (composed, &endpoint.output) {
             (Composed::Data { parts, is_complete, failures }, Output::Rendered(options)) => {
