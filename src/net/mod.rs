@@ -14,6 +14,8 @@ pub mod driver;
 #[allow(unsafe_code)]
 pub mod fanout;
 #[allow(unsafe_code)]
+pub mod huge_pages;
+#[allow(unsafe_code)]
 pub mod listener;
 #[allow(unsafe_code)]
 pub mod placed;
