@@ -16,6 +16,8 @@ pub mod failpoint;
 #[allow(unsafe_code)]
 pub mod fanout;
 #[allow(unsafe_code)]
+pub mod huge_pages;
+#[allow(unsafe_code)]
 pub mod listener;
 #[allow(unsafe_code)]
 mod monoio_socket;
