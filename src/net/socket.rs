@@ -1,7 +1,7 @@
 //! One connected socket under the driver, shared by the two halves of a stream. The only file that
 //! submits reads and writes: everything above works with blocks.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
 use std::io;
 use std::net;
@@ -23,12 +23,14 @@ pub(super) struct Socket {
     stream: UnsafeCell<TcpStream>,
     fd: RawFd,
     is_tcp: bool,
+    /// Bytes that the kernel took of all sends.
+    sent: Cell<u64>,
 }
 
 impl Socket {
     fn new(stream: TcpStream, is_tcp: bool) -> Self {
         let fd = stream.as_raw_fd();
-        Self { stream: UnsafeCell::new(stream), fd, is_tcp }
+        Self { stream: UnsafeCell::new(stream), fd, is_tcp, sent: Cell::new(0) }
     }
 
     /// Takes a connected descriptor that already has the driver's blocking mode.
@@ -99,6 +101,16 @@ impl Socket {
         list: Writing,
     ) -> impl Future<Output = (io::Result<usize>, Writing)> {
         self.stream().writev(list)
+    }
+
+    /// Notes bytes that the kernel took.
+    pub fn note_sent(&self, bytes: usize) {
+        self.sent.set(self.sent.get().wrapping_add(bytes as u64));
+    }
+
+    /// Bytes that the kernel took of all sends.
+    pub fn sent(&self) -> u64 {
+        self.sent.get()
     }
 
     /// Waits until a read would not block: bytes, end or error. Holds no buffer; may be dropped.

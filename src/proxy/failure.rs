@@ -66,6 +66,9 @@ impl Failure {
             CallError::TooLarge => {
                 return Failure::plain(Cause::Call(error), "response body too large");
             }
+            CallError::Overload => {
+                return Failure::plain(Cause::Call(error), "not enough memory for the response");
+            }
             CallError::BadGzip => {
                 return Failure::plain(Cause::Call(error), "gzip: invalid header");
             }

@@ -149,6 +149,7 @@ fn call_outcome(error: CallError) -> Outcome {
         CallError::BadInterim => Outcome::backend(502, Label::BadInterim),
         CallError::BadChunk => Outcome::backend(502, Label::BadChunk),
         CallError::TooLarge => Outcome::backend(502, Label::TooLarge),
+        CallError::Overload => Outcome::new(503, Label::Overload),
         CallError::BadGzip => Outcome::backend(502, Label::BadGzip),
         CallError::GzipBomb => Outcome::backend(502, Label::GzipBomb),
         CallError::TooManyRedirects => Outcome::backend(502, Label::TooManyRedirects),
@@ -157,6 +158,7 @@ fn call_outcome(error: CallError) -> Outcome {
         CallError::RequestBody(BodyError::Malformed) => Outcome::new(400, Label::BadRequest),
         CallError::RequestBody(BodyError::TooSlow) => Outcome::new(408, Label::RequestTimeout),
         CallError::RequestBody(BodyError::TooLarge) => Outcome::new(413, Label::BodyTooLarge),
+        CallError::RequestBody(BodyError::Overload) => Outcome::new(503, Label::Overload),
     }
 }
 

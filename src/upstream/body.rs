@@ -2,6 +2,7 @@
 //! A connection goes back to its pool only when the message ended exactly where it said.
 //! Source: docs/reference/hardening.md A15, 4.1; RFC 9112 sections 6 to 8.
 
+use std::cell::Cell;
 use std::io;
 use std::ops::Range;
 
@@ -10,8 +11,8 @@ use super::heads::PooledHead;
 use super::pool::Lease;
 use crate::http::HeaderId;
 use crate::http::h1::{BodyKind, Decoder, InPlace, ResponseHead, Step, encode};
-use crate::net::Block;
 use crate::net::placed::place;
+use crate::net::{Block, budget};
 
 /// Memory for content is taken as it comes, never as announced: this much at first.
 const FIRST_CAPACITY: usize = 64 * 1024;
@@ -36,6 +37,12 @@ pub struct Response {
 
 fn keep_trailers(kept: &mut Vec<(HeaderId, Vec<u8>)>, decoder: &Decoder) {
     kept.extend(decoder.trailers().iter().map(|(id, value)| (id, value.to_vec())));
+}
+
+/// Takes bytes of what is left for all responses of a request.
+fn take(left: &Cell<usize>, bytes: usize) -> Result<(), CallError> {
+    left.set(left.get().checked_sub(bytes).ok_or(CallError::TooLarge)?);
+    Ok(())
 }
 
 enum Framing {
@@ -268,8 +275,10 @@ impl Response {
         }
     }
 
-    /// All content, at most `max` bytes. The connection is back in its pool when this returns.
-    pub async fn collect(mut self, max: usize) -> Result<Collected, CallError> {
+    /// All content, at most `max` bytes, and at most what is `left` for all responses of a request,
+    /// from which it is taken. The connection is back in its pool when this returns.
+    pub async fn collect(mut self, max: usize, left: &Cell<usize>) -> Result<Collected, CallError> {
+        let max = max.min(left.get());
         if let Framing::Length(length) = self.framing
             && length > max as u64
         {
@@ -282,20 +291,27 @@ impl Response {
             Framing::Length(length) if *length <= came as u64 => {
                 let length = *length as usize;
                 self.end(length == came);
+                take(left, length)?;
                 return Ok(self.in_place(length));
             }
             Framing::Chunked(_) if came > 0 && came <= max => {
                 if let Some(collected) = self.chunked_in_place()? {
+                    take(left, collected.content().len())?;
                     return Ok(collected);
                 }
             }
             _ => {}
         }
         // The state of a longer body is not part of every call's.
-        place(self.gather(max, came)).await
+        place(self.gather(max, left, came)).await
     }
 
-    async fn gather(mut self, max: usize, came: usize) -> Result<Collected, CallError> {
+    async fn gather(
+        mut self,
+        max: usize,
+        left: &Cell<usize>,
+        came: usize,
+    ) -> Result<Collected, CallError> {
         let (mut block, mut len) = match &self.framing {
             Framing::Length(length) => {
                 let capacity = usize::try_from(*length).unwrap_or(max).min(FIRST_CAPACITY);
@@ -308,6 +324,11 @@ impl Response {
             len += bytes.len();
             if len > max {
                 return Err(CallError::TooLarge);
+            }
+            take(left, bytes.len())?;
+            // Growing holds the old memory and the new for a moment.
+            if block.room() < bytes.len() && !budget::fits(2 * block.len() + bytes.len()) {
+                return Err(CallError::Overload);
             }
             if block.is_empty()
                 && block.capacity() <= piece.capacity()

@@ -190,6 +190,8 @@ impl Exchange {
             }
         };
         let to_client = RefCell::default();
+        let left =
+            Cell::new(usize::try_from(setting.plan.plan.limits.answer_bytes).unwrap_or(usize::MAX));
         let scene = Scene {
             core: &setting.worker.core,
             plan: setting.plan,
@@ -197,9 +199,13 @@ impl Exchange {
             request: &request,
             dropped_as: &Cell::new(Label::Cancelled),
             deadline: setting.started + endpoint.timeout,
+            left: &left,
             to_client: &to_client,
         };
         let composed = compose(scene, body, setting.started).await;
+        if content.has_failed() {
+            setting.is_broken.set(true);
+        }
         self.edits.to_client.append(&mut to_client.into_inner());
         composed
     }

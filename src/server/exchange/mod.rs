@@ -6,12 +6,13 @@ mod client_ip;
 mod endpoint;
 mod own_answers;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use super::admission::Load;
 use super::content::Content;
-use super::worker::{Load, Worker, builtin_entry, unrouted_entry};
+use super::worker::{Worker, builtin_entry, unrouted_entry};
 use crate::http::h1::RequestHead;
 use crate::http::uri::path::{self, Decoded};
 use crate::http::uri::query::QueryEncoder;
@@ -121,12 +122,16 @@ pub struct Setting<'a> {
     pub started: Tick,
     /// How the answer is framed, as far as the request and its connection say.
     pub asked: Frame,
+    /// Set when the request's content cannot be read to its end: nothing can follow the answer.
+    pub is_broken: Cell<bool>,
 }
 
 impl Setting<'_> {
-    /// How the answer is framed: a shutdown that began meanwhile ends the connection too.
+    /// How the answer is framed: a shutdown that began meanwhile ends the connection too, and so does
+    /// content that broke.
     pub fn frame(&self) -> Frame {
-        Frame { closes: self.asked.closes || self.worker.is_draining(), ..self.asked }
+        let closes = self.asked.closes || self.is_broken.get() || self.worker.is_draining();
+        Frame { closes, ..self.asked }
     }
 }
 
