@@ -22,7 +22,7 @@ struct Group {
 pub struct GroupMemory {
     /// Bytes at which the kernel ends a process of the group.
     pub limit: u64,
-    /// Bytes that count, without file pages that the kernel takes back first.
+    /// Bytes that count, without file pages.
     pub used: u64,
 }
 
@@ -78,16 +78,20 @@ impl Group {
         limits.filter(|limit| (1..1 << 62).contains(limit)).min()
     }
 
+    /// File pages are left out: the kernel takes them back before it ends a process, and lets them
+    /// fill whatever is free.
     fn used(&self) -> Option<u64> {
-        let (usage, inactive) = match self.is_v2 {
-            true => ("memory.current", "inactive_file "),
-            false => ("memory.usage_in_bytes", "total_inactive_file "),
+        let (usage, pages) = match self.is_v2 {
+            true => ("memory.current", ["inactive_file ", "active_file "]),
+            false => ("memory.usage_in_bytes", ["total_inactive_file ", "total_active_file "]),
         };
         let used = self.number(usage)?;
         let statistics = fs::read_to_string(self.directory.join("memory.stat")).unwrap_or_default();
-        let reclaimable = statistics.lines().find_map(|line| line.strip_prefix(inactive));
-        let reclaimable = reclaimable.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        Some(used.saturating_sub(reclaimable))
+        let bytes = |name| {
+            let text = statistics.lines().find_map(|line| line.strip_prefix(name));
+            text.and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0)
+        };
+        Some(pages.into_iter().map(bytes).fold(used, u64::saturating_sub))
     }
 
     fn number(&self, name: &str) -> Option<u64> {
@@ -123,10 +127,10 @@ mod tests {
                 &[
                     ("memory.max", "268435456\n"),
                     ("memory.current", "104857600\n"),
-                    ("memory.stat", "anon 1\ninactive_file 1048576\nactive_file 2\n"),
+                    ("memory.stat", "anon 1\ninactive_file 1048576\nactive_file 2097152\n"),
                 ],
                 "0::/\n",
-                Some((256 * MIB, 99 * MIB)),
+                Some((256 * MIB, 97 * MIB)),
             ),
             (
                 "v2, the brake is nearer than the end",

@@ -15,6 +15,8 @@ use super::outcome::{Cause, Label};
 use super::request::{Request, RequestBody, RequestValues};
 use crate::config::model::Limits;
 use crate::http::{HeaderId, Method};
+use crate::json::decode::Encoding;
+use crate::json::depth;
 use crate::json::tree::Tree;
 use crate::net::clock::{self, Tick};
 use crate::net::placed::place;
@@ -24,6 +26,9 @@ use crate::plan::{
     Backend, Content, Decode, Endpoint, Host, OnStatus, OriginKey, WireOptions, Written,
 };
 use crate::upstream::{Call, CallError, Interims, Outgoing, Response, call};
+
+/// The scanner's own bound on nesting: nobody has to look twice for it.
+const DEPTH_MAX: u32 = crate::json::scan::DEPTH_MAX as u32;
 
 /// Redirects followed for one call, as Go's client does.
 const REDIRECTS_MAX: usize = 10;
@@ -302,6 +307,11 @@ async fn received(
     if status == 200 || status == 201 {
         let (block, content) =
             content(response, is_gzip, bounds, scene.left).await.map_err(failed)?;
+        let depth = scene.plan.plan.limits.json_depth;
+        if depth < DEPTH_MAX && decode.encoding != Encoding::String {
+            depth::within(&block[content.clone()], depth)
+                .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;
+        }
         let mut part = PooledPart::take();
         crate::json::decode::decode(&block[content.clone()], decode, &mut part)
             .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;

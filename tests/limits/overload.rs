@@ -4,6 +4,7 @@
 use crate::both_drivers;
 use crate::support::client::Connection;
 use crate::support::{Gateway, answer, backend, call, gateway, json, ms, until};
+use std::time::Instant;
 
 both_drivers! {
     connections_close_then_endpoints_answer_503,
@@ -43,16 +44,25 @@ fn start(limits: serde_json::Value, peer: &crate::support::Backend) -> Gateway {
         .start()
 }
 
+/// One more holder. Its bytes arrive in their own time: waits until they are charged, or for a
+/// while, since idle reads give their blocks back meanwhile.
+fn hold(gw: &Gateway, holders: &mut Vec<Connection>, bytes: usize) {
+    let before = charged(gw);
+    holders.push(holder(gw, bytes));
+    let end = Instant::now() + ms(1000);
+    while charged(gw) < before + bytes as f64 / MEMORY && Instant::now() < end {
+        std::thread::sleep(ms(2));
+    }
+}
+
 /// Holders until this share is charged.
 fn fill(gw: &Gateway, holders: &mut Vec<Connection>, share: f64, bytes: usize) {
     until("it is filled", || {
-        let now = charged(gw);
-        if now < share {
-            holders.push(holder(gw, bytes));
-            // Its bytes arrive in their own time.
-            std::thread::sleep(ms(10));
+        let is_filled = charged(gw) >= share;
+        if !is_filled {
+            hold(gw, holders, bytes);
         }
-        now >= share
+        is_filled
     });
 }
 
@@ -93,8 +103,7 @@ fn connections_close_then_endpoints_answer_503() {
             _ => 0.96,
         };
         if after < left {
-            holders.push(holder(&gw, 100_000));
-            std::thread::sleep(ms(10));
+            hold(&gw, &mut holders, 100_000);
         }
         false
     });

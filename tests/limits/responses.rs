@@ -151,9 +151,13 @@ fn all_responses_of_a_request_together() {
 
 fn nested_json() {
     let nested = |levels: usize| {
-        answer(200).body(format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1)))
+        let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+        answer(200)
+            .body(format!("{{\"a\":1,\"b\":{open}{close}{}}}", if levels == 1 { "2" } else { "" }))
     };
     at_and_beyond(json!({}), 10_000, &nested, "backend_bad_json");
+    at_and_beyond(json!({"json_depth": 20}), 20, &nested, "backend_bad_json");
+    at_and_beyond(json!({"json_depth": 1}), 1, &nested, "backend_bad_json");
 }
 
 fn replays_can_be_turned_off() {

@@ -77,7 +77,6 @@ pub(super) const FIXED: &[Fixed] = &[
         "not read until there is room",
         "",
     ),
-    fixed("nesting of a backend's JSON", "10,000 levels", "500 / 502", "backend_bad_json"),
     fixed("nesting where a policy reads a tree", "128 levels", "the policy sees no tree", ""),
     fixed(
         "redirects of a backend that are followed",

@@ -179,6 +179,9 @@ limits! {
     inflate_free: u32 = MIB, bytes32(0..=1 << 30), "",
         "is how much may be decoded before the ratio counts",
         "500 / 502; a stream is cut", "backend_gzip_bomb";
+    json_depth: u32 = 10_000, count(1..=10_000), "",
+        "bounds the nesting of a backend's JSON; less than the default costs one more pass over it",
+        "500 / 502, or the others' answers", "backend_bad_json";
     replays: u32 = 1, count(0..=1), "",
         "is how often a request is sent again whose kept connection died before a byte of a response came, and of which nothing was sent or which is a GET, HEAD, OPTIONS or TRACE without body",
         "500 / 502", "backend_closed, backend_reset";
