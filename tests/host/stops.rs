@@ -39,8 +39,8 @@ fn connections_survive_a_stop() {
             client.write(&request[..20]);
         }
         stopped(&subject.gw, || {
-            idle.iter_mut().for_each(|client| drop(client.write(request)));
-            half.iter_mut().for_each(|client| drop(client.write(&request[20..])));
+            idle.iter_mut().for_each(|client| _ = client.write(request));
+            half.iter_mut().for_each(|client| _ = client.write(&request[20..]));
         });
         for client in idle.iter_mut().chain(&mut half) {
             client.response("GET").status(200).json(r#"{"a":1}"#);
@@ -93,7 +93,7 @@ fn uploads_and_downloads_survive_a_stop() {
     let mut down = subject.gw.connect();
     down.write("GET /long HTTP/1.1\r\nHost: gw\r\n\r\n");
     until("it is under way", || peer.requests().iter().any(|request| request.target == "/long"));
-    stopped(&subject.gw, || drop(up.write(vec![b'u'; 100_000 - 4])));
+    stopped(&subject.gw, || _ = up.write(vec![b'u'; 100_000 - 4]));
     up.response("POST").status(200).json(r#"{"up":1}"#);
     let mut length = 0;
     down.response_into("GET", &mut |piece| length += piece.len()).status(200).ended();
