@@ -3,14 +3,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::path::PathBuf;
 
 use monoio::net::{TcpStream, UnixStream};
+use socket2::{Domain, Protocol, SockAddr, Type};
 
 use super::clock::Tick;
 use super::descriptors;
-use super::socket::Socket;
+use super::monoio_socket::MonoioSocket;
+use super::ring::{self, RingSocket};
+use super::socket::{Below, Socket, own};
 use super::stream::Stream;
 use super::timer::timeout_at;
 
@@ -66,12 +69,28 @@ impl Stream {
     /// `TimedOut` at the deadline; the attempt is then given up and its socket closed.
     pub async fn connect(to: &Endpoint, deadline: Tick) -> io::Result<Self> {
         let attempt = async {
-            match to {
-                Endpoint::Tcp(address) => {
-                    TcpStream::connect_addr(*address).await.map(Socket::from_tcp)
+            let below = match ring::current() {
+                Some(ring) => {
+                    let (domain, protocol, address) = match to {
+                        Endpoint::Tcp(address) => {
+                            (Domain::for_address(*address), Some(Protocol::TCP), (*address).into())
+                        }
+                        Endpoint::Unix(path) => (Domain::UNIX, None, SockAddr::unix(path)?),
+                    };
+                    let raw = socket2::Socket::new(domain, Type::STREAM, protocol)?;
+                    Below::Ring(RingSocket::connect(ring, raw.into(), address).await?)
                 }
-                Endpoint::Unix(path) => UnixStream::connect(path).await.and_then(Socket::from_unix),
-            }
+                None => Below::Monoio(match to {
+                    Endpoint::Tcp(address) => {
+                        MonoioSocket::new(TcpStream::connect_addr(*address).await?)
+                    }
+                    Endpoint::Unix(path) => {
+                        let stream = UnixStream::connect(path).await?;
+                        MonoioSocket::adopt(own(stream.into_raw_fd()))?
+                    }
+                }),
+            };
+            io::Result::Ok(Socket::new(below, matches!(to, Endpoint::Tcp(_))))
         };
         let socket = match timeout_at(deadline, attempt).await {
             Ok(connected) => connected?,

@@ -20,7 +20,7 @@ use crate::json::depth;
 use crate::json::tree::Tree;
 use crate::net::clock::{self, Tick};
 use crate::net::placed::place;
-use crate::net::{Block, timer};
+use crate::net::{Block, failpoint, timer};
 use crate::plan::policy::{Edits, End, Needs, RequestCx, ResponseCx};
 use crate::plan::{
     Backend, Content, Decode, Endpoint, Host, OnStatus, OriginKey, WireOptions, Written,
@@ -280,8 +280,11 @@ async fn received(
     } else {
         (response, None)
     };
-    let is_gzip =
-        response.head().find(HeaderId::ContentEncoding, response.head_bytes()) == Some(b"gzip");
+    // RFC 9110 section 8.4.1: names of codings have no case.
+    let is_gzip = response
+        .head()
+        .find(HeaderId::ContentEncoding, response.head_bytes())
+        .is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
     let Decode::Json(decode) = &backend.decode else {
         return Ok(Answer::Stream(Streamed {
             response,
@@ -313,6 +316,7 @@ async fn received(
                 .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;
         }
         let mut part = PooledPart::take();
+        failpoint("decode");
         crate::json::decode::decode(&block[content.clone()], decode, &mut part)
             .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;
         if part.had_trailing() {
@@ -390,6 +394,7 @@ pub fn discard(response: Response) {
         return;
     }
     crate::net::spawn(async move {
+        failpoint("discard");
         let until = clock::now() + DISCARD_TIMEOUT;
         let _ = timer::timeout_at(until, response.discard()).await;
     });

@@ -66,8 +66,8 @@ impl Failure {
             CallError::TooLarge => {
                 return Failure::plain(Cause::Call(error), "response body too large");
             }
-            CallError::Overload => {
-                return Failure::plain(Cause::Call(error), "not enough memory for the response");
+            CallError::OverBudget => {
+                return Failure::plain(Cause::Call(error), "out of memory for responses");
             }
             CallError::BadGzip => {
                 return Failure::plain(Cause::Call(error), "gzip: invalid header");

@@ -23,7 +23,7 @@ use crate::net::clock::{self, Tick};
 use crate::net::placed::place;
 use crate::net::pump::{Closed, Slot, drive, pump};
 use crate::net::timer::{self, Deadline};
-use crate::net::{Block, SendHalf, Stream};
+use crate::net::{Block, SendHalf, Stream, failpoint};
 use crate::plan::policy::Edits;
 use crate::proxy::CorePlan;
 use crate::proxy::outcome::Label;
@@ -143,11 +143,7 @@ async fn linger(worker: &Rc<Worker>, slot: &Slot, send: &mut SendHalf) {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let cells = &self.counted.worker().core.cells;
-        cells.closed(self.reason as usize);
-        if self.reason == CloseReason::Panic {
-            cells.count(Count::Panics, 1);
-        }
+        self.counted.worker().core.cells.closed(self.reason as usize);
     }
 }
 
@@ -185,6 +181,7 @@ fn requests<'a>(
             }
             let plan = worker.plan();
             let mut exchange = worker.exchange();
+            failpoint("head");
             let head = read_head(&plan, slot, &mut input, &mut exchange, &mut phase).await;
             let started = clock::now();
             match head {
@@ -205,15 +202,15 @@ fn requests<'a>(
                 || started.since(opened) >= jittered(limits.connection_age, opened)
                 || worker.is_draining()
                 || worker.load() != Load::Normal;
-            let has_begun = Cell::new(false);
-            let one =
-                One { worker, plan: &plan, slot, peer, started, is_last, has_begun: &has_begun };
+            let stage = Cell::new(Stage::Composing);
+            let one = One { worker, plan: &plan, slot, peer, started, is_last, stage: &stage };
             // The exchange's own state lives in pooled memory: an idle connection stays small.
             let Some(after) = caught(place(one.run(&mut exchange, &input, send))).await else {
-                // A panic costs this request; what it left of the exchange is not used again.
-                if !has_begun.get() {
-                    place(answer_panic(worker, &plan, send, started)).await;
-                }
+                // A panic costs this request; what it left of the exchange is not used again. One
+                // outside of it ends the task, where `net` counts it.
+                worker.core.cells.count(Count::Panics, 1);
+                let failed = Panicked { worker, plan: &plan, started, stage: stage.get() };
+                place(failed.end(&exchange, &input, send)).await;
                 return CloseReason::Panic;
             };
             worker.recycle(exchange);
@@ -233,7 +230,7 @@ fn requests<'a>(
 }
 
 /// Runs a future whose panic ends it alone: `None` then.
-fn caught<F: Future + Unpin>(mut future: F) -> impl Future<Output = Option<F::Output>> {
+pub(super) fn caught<F: Future + Unpin>(mut future: F) -> impl Future<Output = Option<F::Output>> {
     poll_fn(move |cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut future).poll(cx)));
         match polled {
@@ -243,16 +240,46 @@ fn caught<F: Future + Unpin>(mut future: F) -> impl Future<Output = Option<F::Ou
     })
 }
 
-/// The 500 of a request whose exchange panicked before any byte of an answer was sent.
-async fn answer_panic(worker: &Rc<Worker>, plan: &CorePlan, send: &mut SendHalf, started: Tick) {
-    let frame = Frame { is_head: false, closes: true, version: Version::H11 };
-    let plain = Plain { status: 500, banner: None, content_type: b"", lines: b"", body: b"" };
-    let (edits, banner) = (Edits::default(), &*plan.plan.banner);
-    let block = render::Writer { core: &worker.core, banner, edits: &edits, frame }.plain(&plain);
-    let until = clock::now() + plan.plan.limits.write_idle;
-    let _ = timer::timeout_at(until, send.send(block)).await;
-    let took = clock::now().since(started);
-    plan.cells.request(unrouted_entry(&plan.plan), 500, Label::Panic as u16, took);
+/// How far an exchange came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No byte of an answer has left.
+    Composing,
+    /// Some may have.
+    Sending,
+    /// It is counted and logged.
+    Counted,
+}
+
+/// A request whose exchange panicked.
+struct Panicked<'a> {
+    worker: &'a Rc<Worker>,
+    plan: &'a CorePlan,
+    started: Tick,
+    stage: Stage,
+}
+
+impl Panicked<'_> {
+    /// Its 500 where nothing was sent yet; its count and its line unless it has them.
+    async fn end(self, exchange: &Exchange, input: &[u8], send: &mut SendHalf) {
+        let Panicked { worker, plan, started, stage } = self;
+        if stage == Stage::Composing {
+            let frame = Frame { is_head: false, closes: true, version: Version::H11 };
+            let plain =
+                Plain { status: 500, banner: None, content_type: b"", lines: b"", body: b"" };
+            let (edits, banner) = (Edits::default(), &*plan.plan.banner);
+            let writer = render::Writer { core: &worker.core, banner, edits: &edits, frame };
+            let until = clock::now() + plan.plan.limits.write_idle;
+            let _ = timer::timeout_at(until, send.send(writer.plain(&plain))).await;
+        }
+        if stage != Stage::Counted {
+            let took = clock::now().since(started);
+            plan.cells.request(unrouted_entry(&plan.plan), 500, Label::Panic as u16, took);
+            let client_ip = exchange.client_ip().as_bytes();
+            let logged = Logged { status: 500, took, client_ip, bytes: input, error: "" };
+            log(worker, plan, exchange, &logged);
+        }
+    }
 }
 
 /// Connections of one moment do not all end in one moment: 90 to 110 %, by when each was opened.
@@ -411,8 +438,8 @@ struct One<'a> {
     peer: Option<IpAddr>,
     started: Tick,
     is_last: bool,
-    /// Set once bytes of the answer may have left.
-    has_begun: &'a Cell<bool>,
+    /// How far it came, for whoever looks after a panic.
+    stage: &'a Cell<Stage>,
 }
 
 impl One<'_> {
@@ -433,7 +460,6 @@ impl One<'_> {
             peer: self.peer,
             started: self.started,
             asked: frame_of(head, closes),
-            is_broken: Cell::new(false),
         };
         let answered = {
             // Pinned here once: handed over by value it would be in this future twice.
@@ -448,13 +474,15 @@ impl One<'_> {
                 let took = clock::now().since(self.started);
                 self.plan.cells.request(entry, 499, Label::ClientLeft as u16, took);
                 self.log(exchange, input, 499, took);
+                self.stage.set(Stage::Counted);
                 return After::Close(CloseReason::ClientAbort, Rest::Nothing);
             }
         };
         let Answered { reply, status, label, entry, is_logged, keeps_alive } = answered;
         let write_total = plan.server.write_timeout.map(|time| self.started + time);
         let write = Write { idle: limits.write_idle, total: write_total };
-        self.has_begun.set(true);
+        self.stage.set(Stage::Sending);
+        let fault = Cell::new(Label::Truncated);
         let sent = match reply {
             Reply::Whole(message) => {
                 self.worker.core.cells.count(Count::ClientSent, message.len() as u64);
@@ -470,6 +498,7 @@ impl One<'_> {
                     write,
                     idle: streamed.idle,
                     slot: self.slot,
+                    fault: &fault,
                 };
                 stream_reply::send(stream_setting, streamed, content.sender()).await
             }
@@ -477,10 +506,21 @@ impl One<'_> {
         let received = content.consumed() as u64 + content.came();
         self.worker.core.cells.count(Count::ClientReceived, received);
         let took = clock::now().since(self.started);
+        let label = match sent {
+            Ok(_) => label,
+            Err(CloseReason::Broken | CloseReason::BrokenOpenEnded) => fault.get(),
+            Err(reason) => {
+                if reason == CloseReason::ClientAbort {
+                    self.worker.core.cells.count(Count::ClientAborts, 1);
+                }
+                Label::ClientLeft
+            }
+        };
         self.plan.cells.request(entry, status, label as u16, took);
         if is_logged {
             self.log(exchange, input, status, took);
         }
+        self.stage.set(Stage::Counted);
         match sent {
             Ok(Sent::KeepAlive) if keeps_alive && !setting.frame().closes => {}
             Ok(_) if content.is_ended() => {
@@ -489,6 +529,7 @@ impl One<'_> {
             Ok(_) => return After::Close(self.last_reason(), Rest::Unread),
             Err(reason) => return After::Close(reason, Rest::Nothing),
         }
+        failpoint("sent");
         if !content.is_ended() {
             // A7: content that nobody read is not the next request. A client that was told to wait
             // may or may not send it: nothing can follow.

@@ -33,6 +33,8 @@ pub struct Content<'a> {
     pace: Pace,
     /// When the pace is looked at while nothing comes; `NEVER`: the client is not waited for.
     judged: timer::Deadline,
+    /// What was unframed ahead of its reader, see [`Content::check_first`].
+    first: Option<Block>,
     received: u64,
     /// Bytes that came from the connection while it was read, framing included.
     came: u64,
@@ -72,6 +74,7 @@ impl<'a> Content<'a> {
             framing,
             pace: Pace::new(limits.body_idle, limits.body_rate_min, total),
             judged: timer::Deadline::never(),
+            first: None,
             received: 0,
             came: 0,
             send,
@@ -86,7 +89,7 @@ impl<'a> Content<'a> {
         let is_missing = match &self.framing {
             Framing::Ended | Framing::Failed(_) => false,
             Framing::Length(left) => (came as u64) < *left,
-            Framing::Chunked(_) => came == 0,
+            Framing::Chunked(_) => came == 0 && self.received == 0,
         };
         if std::mem::take(&mut self.waits) && is_missing {
             let mut block = Block::small();
@@ -102,12 +105,30 @@ impl<'a> Content<'a> {
 
     /// Whether all of it was read, so that the next request can follow.
     pub fn is_ended(&self) -> bool {
-        matches!(self.framing, Framing::Ended)
+        matches!(self.framing, Framing::Ended) && self.first.is_none()
     }
 
-    /// Whether it broke, so that its end is unknown.
+    /// Whether it was broken, too slow or cut, so that nothing can follow it.
     pub fn has_failed(&self) -> bool {
         matches!(self.framing, Framing::Failed(_))
+    }
+
+    /// Takes the chunked coding off what came with the head, before anybody is called: a message
+    /// that is broken there costs no backend half a request (docs/reference/hardening.md A9, A10).
+    pub fn check_first(&mut self) -> Result<(), BodyError> {
+        if !matches!(self.framing, Framing::Chunked(_)) || self.at >= self.input.len() {
+            return Ok(());
+        }
+        match self.take_input() {
+            Ok(first) => {
+                self.first = first;
+                Ok(())
+            }
+            Err(error) => {
+                self.framing = Framing::Failed(error);
+                Err(error)
+            }
+        }
     }
 
     /// Bytes of the head's block that belong to this request.
@@ -252,6 +273,9 @@ impl<'a> Content<'a> {
 
 impl BodySource for Content<'_> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Block>, BodyError>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Ok(Some(first)));
+        }
         loop {
             match self.framing {
                 Framing::Ended => return Poll::Ready(Ok(None)),

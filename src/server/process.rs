@@ -127,9 +127,11 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     let log = log_writer(&service)
         .map_err(|error| StartError(format!("the log's thread does not start: {error}")))?;
     let logger = log.logger();
-    if let Some(other) = driver.as_deref().filter(|d| !matches!(*d, "" | "epoll" | "io_uring")) {
+    if let Some(other) =
+        driver.as_deref().filter(|d| !matches!(*d, "" | "epoll" | "io_uring" | "monoio"))
+    {
         return Err(StartError(format!(
-            "RINGWAY_DRIVER is {other:?}; allowed: \"epoll\", \"io_uring\", or not set"
+            "RINGWAY_DRIVER is {other:?}; allowed: \"epoll\", \"io_uring\", \"monoio\", or not set"
         )));
     }
     let (kind, falls) = driver::probe(driver.as_deref());
@@ -286,6 +288,7 @@ fn warn_of_proxies(logger: &Logger) {
 
 fn observe(registry: &Registry, control: &Control) {
     registry.observe(&names::BUDGET_CHARGED, "", Box::new(|| budget::used() as u64));
+    registry.observe(&names::PANICS, "", Box::new(crate::net::task::panics));
     let resolved = control.names().clone();
     registry.observe(&names::NAME_LOOKUPS, "asked", Box::new(move || resolved.asked()));
     let resolved = control.names().clone();

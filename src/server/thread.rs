@@ -1,6 +1,7 @@
 //! A worker's thread: its driver, its listener, its housekeeping, and the commands that reach it.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -17,7 +18,7 @@ use crate::net::driver::{self, DriverKind};
 use crate::net::listener::{BoundListener, Listener, PeerAddr, is_out_of_fds};
 use crate::net::wake::Mailbox;
 use crate::net::worker::Core as CpuCore;
-use crate::net::{Stream, timer};
+use crate::net::{Stream, failpoint, timer};
 use crate::proxy::{Core, CorePlan};
 use crate::telemetry::names::{Count, Level};
 use crate::telemetry::registry::Registry;
@@ -104,9 +105,10 @@ async fn serve(start: Start) {
     let worker =
         Rc::new(Worker::new(index, core, lane, plan, Admission::new(start.caps), start.started));
     worker.look_at_memory();
-    let accepting = Accepting { worker: worker.clone(), listener: listener.clone() };
-    crate::net::spawn(accepting.run());
-    crate::net::spawn(housekeeping(worker.clone()));
+    let accepting = Rc::new(Accepting { worker: worker.clone(), listener: listener.clone() });
+    crate::net::spawn(lasting(worker.clone(), move || accepting.clone().run()));
+    let kept = worker.clone();
+    crate::net::spawn(lasting(worker.clone(), move || housekeeping(kept.clone())));
     let _ = start.ready.send(Ok(kind));
     loop {
         match mailbox.recv().await {
@@ -144,13 +146,22 @@ async fn serve(start: Start) {
     crate::net::yield_now().await;
 }
 
+/// A task that a worker cannot be without: after a panic, which may cost the connection that was
+/// just accepted, it is made anew.
+async fn lasting<F: Future<Output = ()>>(worker: Rc<Worker>, make: impl Fn() -> F) {
+    while connection::caught(Box::pin(make())).await.is_none() {
+        worker.core.cells.count(Count::Panics, 1);
+        timer::sleep_until(clock::now() + worker.admission.next_pause()).await;
+    }
+}
+
 struct Accepting {
     worker: Rc<Worker>,
     listener: Rc<Listener>,
 }
 
 impl Accepting {
-    async fn run(self) {
+    async fn run(self: Rc<Self>) {
         let worker = &self.worker;
         loop {
             // What waits in the queue when the end begins is still taken: closing it would reset it.
@@ -164,7 +175,6 @@ impl Accepting {
                 let mut accept = std::pin::pin!(self.listener.accept());
                 let mut draining = std::pin::pin!(worker.draining());
                 std::future::poll_fn(|cx| {
-                    use std::future::Future;
                     use std::task::Poll;
                     if let Poll::Ready(accepted) = accept.as_mut().poll(cx) {
                         return Poll::Ready(Some(accepted));
@@ -189,6 +199,7 @@ impl Accepting {
     }
 
     fn accepted(&self, stream: Stream, peer: PeerAddr) {
+        failpoint("accept");
         let worker = &self.worker;
         worker.core.cells.count(Count::Accepted, 1);
         worker.admission.accepted(stream.is_on_reserve());
@@ -211,6 +222,7 @@ async fn housekeeping(worker: Rc<Worker>) {
         if clock::now().since(due) > STALL + timer::RESOLUTION {
             worker.core.cells.count(Count::StalledTurns, 1);
         }
+        failpoint("housekeeping");
         worker.look_at_memory();
         let totals = worker.core.upstream.totals();
         worker.core.cells.set(Level::PoolOpen, totals.open.get() as u64);

@@ -62,7 +62,7 @@ pub async fn call(call: Call<'_>) -> Result<Response, CallError> {
         call;
     // RFC 9110 section 9.2.2: only where nothing was sent, or sending it twice does no harm.
     let is_safe = method.is_safe() && matches!(body, Outgoing::Empty);
-    let lease = origin.connect(is_safe).await?;
+    let lease = origin.connect().await?;
     let was_reused = lease.is_reused;
     let plan = Sending { is_chunked, expects_continue, interims };
     let (result, head, sent) = attempt(lease, head, &mut body, plan, method, limits).await;

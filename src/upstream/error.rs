@@ -45,8 +45,8 @@ pub enum CallError {
     /// The content is over `limits.backend_body_bytes`, or that of all backends of the request over
     /// `limits.answer_bytes`.
     TooLarge,
-    /// There is no memory to hold more of it.
-    Overload,
+    /// The content does not fit into what is left of `ringway.memory`.
+    OverBudget,
     /// The content is not the gzip that it says it is.
     BadGzip,
     /// The gzip content grows over the ratio or the size that is allowed.

@@ -1,7 +1,5 @@
 //! The real binary against scripted peers over sockets: bytes on the wire.
 
-#[path = "../peers/mod.rs"]
-mod peers;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -16,7 +14,6 @@ mod headers;
 mod hostile;
 mod keeps;
 mod merge;
-mod misbehaviour;
 mod operation;
 mod placeholders;
 mod router;

@@ -6,7 +6,7 @@ mod client_ip;
 mod endpoint;
 mod own_answers;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -109,6 +109,7 @@ pub struct Answered {
 }
 
 /// What an exchange is about: the connection's side of it.
+#[derive(Clone, Copy)]
 pub struct Setting<'a> {
     /// The worker.
     pub worker: &'a Rc<Worker>,
@@ -122,16 +123,20 @@ pub struct Setting<'a> {
     pub started: Tick,
     /// How the answer is framed, as far as the request and its connection say.
     pub asked: Frame,
-    /// Set when the request's content cannot be read to its end: nothing can follow the answer.
-    pub is_broken: Cell<bool>,
 }
 
 impl Setting<'_> {
-    /// How the answer is framed: a shutdown that began meanwhile ends the connection too, and so does
-    /// content that broke.
+    /// How the answer is framed: a shutdown that began meanwhile ends the connection too.
     pub fn frame(&self) -> Frame {
-        let closes = self.asked.closes || self.is_broken.get() || self.worker.is_draining();
+        let closes = self.asked.closes || self.worker.is_draining();
         Frame { closes, ..self.asked }
+    }
+
+    /// The same where nothing can follow the answer once the request's content is known to be
+    /// broken: the client is told.
+    fn after(&self, content: &Content<'_>) -> Self {
+        let closes = self.asked.closes || content.has_failed();
+        Setting { asked: Frame { closes, ..self.asked }, ..*self }
     }
 }
 
@@ -279,6 +284,7 @@ impl Exchange {
             Routed::Redirect { status, mend } => {
                 let mut location = Vec::new();
                 let prefix = self.head.find(HeaderId::XForwardedPrefix, setting.bytes);
+                let prefix = prefix.filter(|_| plan.client_ip.trusts_peer(setting.peer));
                 let query = self.head.target.query.map(|span| span.of(setting.bytes));
                 self.params.location(mend, &self.path, prefix, query, &mut location);
                 self.redirect(setting, status, &location)
