@@ -61,6 +61,10 @@ struct Wheel {
     driver: Option<Waker>,
     is_running: bool,
     is_stopping: bool,
+    /// The driver's own loop calls `fire` each turn: no task is needed.
+    is_driven: bool,
+    /// Wakers of timers that have fired, on their way.
+    woken: Vec<Waker>,
 }
 
 thread_local! {
@@ -85,6 +89,8 @@ impl Wheel {
             driver: None,
             is_running: false,
             is_stopping: false,
+            is_driven: false,
+            woken: Vec::new(),
         }
     }
 
@@ -220,7 +226,9 @@ impl Wheel {
 
     /// What has to happen so that `slot` is not slept through.
     fn announce(&mut self, slot: u64) -> Announce {
-        if !self.is_running {
+        if self.is_driven {
+            Announce::Nothing
+        } else if !self.is_running {
             self.is_running = true;
             self.sleeps_until = slot;
             Announce::Start
@@ -288,6 +296,28 @@ pub(super) fn has_fired(key: Key, waker: &Waker) -> bool {
 /// Cancels a timer. Also after the end of the worker's thread-locals.
 pub(super) fn remove(key: Key) {
     drop(WHEEL.try_with(|wheel| wheel.borrow_mut().remove(key.0)));
+}
+
+/// Says whether this thread's loop calls `fire` each turn.
+pub(super) fn drive_by_turns(is_driven: bool) {
+    WHEEL.with_borrow_mut(|wheel| wheel.is_driven = is_driven);
+}
+
+/// Fires what is due, at most `BATCH` timers: whether more are, and when `fire` is next needed.
+pub(super) fn fire(now: Tick) -> (bool, Option<Tick>) {
+    let (more, next) = WHEEL.with_borrow_mut(|wheel| {
+        let mut woken = std::mem::take(&mut wheel.woken);
+        let more = wheel.advance(now, &mut woken);
+        wheel.woken = woken;
+        (more, wheel.next_slot())
+    });
+    loop {
+        // Not under the borrow: a waker may do anything.
+        let woken = WHEEL.with_borrow_mut(|wheel| wheel.woken.pop());
+        let Some(woken) = woken else { break };
+        woken.wake();
+    }
+    (more, next.map(|slot| Tick(slot << SLOT_SHIFT)))
 }
 
 /// Ends the wheel's task when the worker's driver goes down. Timers that are left never fire.
