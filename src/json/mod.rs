@@ -12,6 +12,7 @@ pub mod decode;
 pub mod encode;
 pub mod error;
 pub mod fuzz;
+pub mod long;
 pub mod lookup;
 pub mod merge;
 pub mod part;
