@@ -400,9 +400,12 @@ fn every_key_is_in_the_manual() {
 #[test]
 fn every_peer_and_topic_takes_part() {
     let mut wrong = Vec::new();
-    for (folder, list) in
-        [("tests/peers", "tests/peers/mod.rs"), ("tests/e2e", "tests/e2e/main.rs")]
-    {
+    for (folder, list) in [
+        ("tests/peers", "tests/peers/mod.rs"),
+        ("tests/e2e", "tests/e2e/main.rs"),
+        ("tests/limits", "tests/limits/main.rs"),
+        ("tests/host", "tests/host/main.rs"),
+    ] {
         let list_text = source(list).unwrap_or_default();
         for path in rust_files(folder) {
             let name = relative(&path);

@@ -9,6 +9,7 @@
 //! against it: docs/reference/lura-core.md 4.5.
 
 pub mod decode;
+pub mod depth;
 pub mod encode;
 pub mod error;
 pub mod fuzz;

@@ -8,9 +8,12 @@
 #[allow(unsafe_code)]
 pub mod block;
 pub mod budget;
+pub mod cgroup;
 #[allow(unsafe_code)]
 pub mod clock;
 pub mod connect;
+#[allow(unsafe_code)]
+pub mod descriptors;
 pub mod driver;
 pub mod failpoint;
 #[allow(unsafe_code)]

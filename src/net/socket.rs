@@ -1,6 +1,7 @@
 //! One connected socket under the driver, shared by the two halves of a stream. The only file that
 //! submits reads and writes: everything above works with blocks.
 
+use std::cell::Cell;
 use std::io;
 use std::net;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -16,6 +17,8 @@ use super::write_list::Writing;
 pub(super) struct Socket {
     pub(super) below: Below,
     is_tcp: bool,
+    /// Bytes that the kernel took of all sends.
+    sent: Cell<u64>,
 }
 
 /// Which driver runs the socket: the one of its thread.
@@ -26,7 +29,7 @@ pub(super) enum Below {
 
 impl Socket {
     pub fn new(below: Below, is_tcp: bool) -> Self {
-        Self { below, is_tcp }
+        Self { below, is_tcp, sent: Cell::new(0) }
     }
 
     /// Takes a connected descriptor that already has the driver's blocking mode.
@@ -76,6 +79,16 @@ impl Socket {
             Below::Ring(socket) => socket.send_vectors(list).await,
             Below::Monoio(socket) => socket.send_vectors(list).await,
         }
+    }
+
+    /// Notes bytes that the kernel took.
+    pub fn note_sent(&self, bytes: usize) {
+        self.sent.set(self.sent.get().wrapping_add(bytes as u64));
+    }
+
+    /// Bytes that the kernel took of all sends.
+    pub fn sent(&self) -> u64 {
+        self.sent.get()
     }
 
     /// Waits until a read would not block: bytes, end or error. Holds no buffer; may be dropped.

@@ -17,9 +17,9 @@ pub fn fuzz_client_ip(input: &[u8]) -> u64 {
     let trusted: Vec<Cidr> = block.split(' ').filter_map(Cidr::parse).collect();
     let rule = ClientIp {
         by_forwarding_fields: true,
-        hides_untrusted: false,
         trusted,
         fields: Vec::new(),
+        hides_untrusted: false,
     };
     let is_trusted = |address: IpAddr| rule.trusted.iter().any(|block| block.contains(address));
     let items: Vec<Option<IpAddr>> =

@@ -11,7 +11,7 @@ use crate::upstream::CallError;
 /// gzip content: however it is cut, the same bytes or the same error come out, within the bounds, and
 /// another reader of the format agrees about whole streams.
 pub fn fuzz_gunzip(input: &[u8]) -> u64 {
-    let bounds = Bounds { max: 64 * 1024, ratio: 100 };
+    let bounds = Bounds { max: 64 * 1024, ratio: 100, free: 1 << 20 };
     let whole = gunzipped(input, input.len(), bounds);
     for size in [1, 7] {
         match (&whole, &gunzipped(input, size, bounds)) {

@@ -3,6 +3,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
+use crate::config::model::Limits;
 use crate::net::{Block, budget, failpoint, yield_now};
 use crate::upstream::CallError;
 
@@ -14,12 +15,19 @@ const TURN: usize = 256 * 1024;
 pub struct Bounds {
     /// Decoded bytes at most.
     pub max: usize,
-    /// Decoded to coded bytes, from 1 MiB decoded on.
+    /// Decoded to coded bytes.
     pub ratio: usize,
+    /// The ratio counts from here on: small bodies of one letter are no bombs.
+    pub free: usize,
 }
 
-/// The ratio counts from here on: small bodies of one letter are no bombs.
-const RATIO_FROM: usize = 1 << 20;
+impl Bounds {
+    /// Those of a configuration, for content that is streamed: in any size.
+    pub fn of(limits: &Limits) -> Bounds {
+        let (ratio, free) = (limits.inflate_ratio as usize, limits.inflate_free as usize);
+        Bounds { max: usize::MAX, ratio, free }
+    }
+}
 
 /// A gzip stream that is decoded piece by piece. Several members may follow each other (RFC 1952
 /// section 2.2).
@@ -118,7 +126,7 @@ impl Gunzip {
                     if self.decoded > bounds.max {
                         return Err(CallError::TooLarge);
                     }
-                    if self.decoded > RATIO_FROM && self.decoded / self.coded.max(1) > bounds.ratio
+                    if self.decoded > bounds.free && self.decoded / self.coded.max(1) > bounds.ratio
                     {
                         return Err(CallError::GzipBomb);
                     }
@@ -212,11 +220,12 @@ pub async fn gunzip(coded: &[u8], bounds: Bounds) -> Result<Block, CallError> {
     let mut used = 0;
     failpoint("gunzip");
     while used < coded.len() {
-        used += gunzip.step(&coded[used..], &mut out, TURN, bounds)?;
-        out.settle();
-        if out.len() > TURN && !budget::allows(0) {
+        // Growing holds the old memory and the new for a moment.
+        if out.room() < TURN && !budget::fits(out.len() + TURN) {
             return Err(CallError::OverBudget);
         }
+        used += gunzip.step(&coded[used..], &mut out, TURN, bounds)?;
+        out.settle();
         if used < coded.len() {
             yield_now().await;
         }
@@ -234,7 +243,7 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    const BOUNDS: Bounds = Bounds { max: 16 << 20, ratio: 100 };
+    const BOUNDS: Bounds = Bounds { max: 16 << 20, ratio: 100, free: 1 << 20 };
 
     fn gzip(data: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::GzBuilder::new()
@@ -323,7 +332,7 @@ mod tests {
     fn bombs() {
         let zeros = gzip(&vec![0; 8 << 20]);
         assert_eq!(decode(&zeros, 4096, BOUNDS), Err(CallError::GzipBomb));
-        let small = Bounds { max: 1000, ratio: 100 };
+        let small = Bounds { max: 1000, ..BOUNDS };
         assert_eq!(decode(&gzip(&[7; 5000]), 64, small), Err(CallError::TooLarge));
     }
 }

@@ -226,7 +226,10 @@ impl Origin {
                 Ok(self.lease(stream, false))
             }
             Err(error) => {
-                self.rest();
+                // That we have no descriptor or port is no fault of the host.
+                if !error.is_ours() {
+                    self.rest();
+                }
                 Err(error)
             }
         }

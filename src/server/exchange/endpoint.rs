@@ -194,6 +194,8 @@ impl Exchange {
             }
         };
         let to_client = RefCell::default();
+        let left =
+            Cell::new(usize::try_from(setting.plan.plan.limits.answer_bytes).unwrap_or(usize::MAX));
         let scene = Scene {
             core: &setting.worker.core,
             plan: setting.plan,
@@ -201,6 +203,7 @@ impl Exchange {
             request: &request,
             dropped_as: &Cell::new(Label::Cancelled),
             deadline: setting.started + endpoint.timeout,
+            left: &left,
             to_client: &to_client,
         };
         let composed = compose(scene, body, setting.started).await;

@@ -10,8 +10,9 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use super::admission::Load;
 use super::content::Content;
-use super::worker::{Load, Worker, builtin_entry, unrouted_entry};
+use super::worker::{Worker, builtin_entry, unrouted_entry};
 use crate::http::h1::RequestHead;
 use crate::http::uri::path::{self, Decoded};
 use crate::http::uri::query::QueryEncoder;
@@ -127,7 +128,8 @@ pub struct Setting<'a> {
 impl Setting<'_> {
     /// How the answer is framed: a shutdown that began meanwhile ends the connection too.
     pub fn frame(&self) -> Frame {
-        Frame { closes: self.asked.closes || self.worker.is_draining(), ..self.asked }
+        let closes = self.asked.closes || self.worker.is_draining();
+        Frame { closes, ..self.asked }
     }
 
     /// The same where nothing can follow the answer once the request's content is known to be
