@@ -3,13 +3,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::path::PathBuf;
 
 use monoio::net::{TcpStream, UnixStream};
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 use super::clock::Tick;
+use super::descriptors;
 use super::monoio_socket::MonoioSocket;
 use super::ring::{self, RingSocket};
 use super::socket::{Below, Socket, own};
@@ -41,6 +42,12 @@ pub enum ConnectFailure {
 }
 
 impl ConnectFailure {
+    /// Whether an error number says that this side has no descriptor, port or memory left.
+    pub fn is_of_our_side(errno: i32) -> bool {
+        let failure = Self::of(&io::Error::from_raw_os_error(errno));
+        matches!(failure, Self::NoLocalPort | Self::OutOfFds)
+    }
+
     /// Sorts an error of `Stream::connect`.
     pub fn of(error: &io::Error) -> Self {
         match error.raw_os_error() {
@@ -89,6 +96,9 @@ impl Stream {
             Ok(connected) => connected?,
             Err(elapsed) => return Err(elapsed.into()),
         };
+        if descriptors::is_reserved(socket.as_fd().as_raw_fd()) {
+            return Err(descriptors::exhausted());
+        }
         if socket.is_tcp() {
             socket.options().set_tcp_nodelay(true)?;
         }

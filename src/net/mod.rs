@@ -8,12 +8,18 @@
 #[allow(unsafe_code)]
 pub mod block;
 pub mod budget;
+pub mod cgroup;
 #[allow(unsafe_code)]
 pub mod clock;
 pub mod connect;
+#[allow(unsafe_code)]
+pub mod descriptors;
 pub mod driver;
+pub mod failpoint;
 #[allow(unsafe_code)]
 pub mod fanout;
+#[allow(unsafe_code)]
+pub mod huge_pages;
 #[allow(unsafe_code)]
 pub mod listener;
 #[allow(unsafe_code)]
@@ -43,6 +49,7 @@ pub mod write_list;
 
 pub use block::Block;
 pub use connect::Endpoint;
+pub use failpoint::failpoint;
 pub use stream::{RecvHalf, SendHalf, Stream};
 pub use task::spawn;
 pub use turn::yield_now;

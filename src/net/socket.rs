@@ -1,6 +1,7 @@
 //! One connected socket under the driver, shared by the two halves of a stream. The only file that
 //! submits reads and writes: everything above works with blocks.
 
+use std::cell::Cell;
 use std::io;
 use std::net;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -16,6 +17,8 @@ use super::write_list::Writing;
 pub(super) struct Socket {
     pub(super) below: Below,
     is_tcp: bool,
+    /// Bytes that the kernel took of all sends.
+    sent: Cell<u64>,
 }
 
 /// Which driver runs the socket: the one of its thread.
@@ -26,7 +29,7 @@ pub(super) enum Below {
 
 impl Socket {
     pub fn new(below: Below, is_tcp: bool) -> Self {
-        Self { below, is_tcp }
+        Self { below, is_tcp, sent: Cell::new(0) }
     }
 
     /// Takes a connected descriptor that already has the driver's blocking mode.
@@ -78,6 +81,16 @@ impl Socket {
         }
     }
 
+    /// Notes bytes that the kernel took.
+    pub fn note_sent(&self, bytes: usize) {
+        self.sent.set(self.sent.get().wrapping_add(bytes as u64));
+    }
+
+    /// Bytes that the kernel took of all sends.
+    pub fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
     /// Waits until a read would not block: bytes, end or error. Holds no buffer; may be dropped.
     pub async fn readable(&self) -> io::Result<()> {
         match &self.below {
@@ -89,12 +102,13 @@ impl Socket {
         }
     }
 
-    /// Whether bytes, an end or an error wait to be read. One system call at most, no waiting.
+    /// Whether bytes, an end or an error wait to be read. One system call at most, no waiting. An
+    /// armed read has seen all that came before the worker's present turn: then none.
     pub fn is_pending(&self) -> bool {
         if let Below::Ring(socket) = &self.below
-            && socket.has_arrived()
+            && (socket.has_arrived() || socket.is_watching())
         {
-            return true;
+            return socket.has_arrived();
         }
         match self.try_recv(&mut [0], true) {
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,

@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{self, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net as unix;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use monoio::io::CancelHandle;
 
 use super::block::{self, Block};
+use super::descriptors;
 use super::monoio_socket::MonoioSocket;
 use super::placed::place;
 use super::ring::RingSocket;
@@ -37,6 +39,16 @@ pub struct RecvHalf {
 pub struct SendHalf {
     pub(super) socket: Rc<Socket>,
     pub(super) tls: Option<Rc<Session>>,
+}
+
+/// See [`SendHalf::progress`].
+pub struct Progress(Rc<Socket>);
+
+impl Progress {
+    /// Bytes that the kernel took since the connection was made, TLS records as they are on the wire.
+    pub fn sent(&self) -> u64 {
+        self.0.sent()
+    }
 }
 
 impl Stream {
@@ -88,20 +100,13 @@ impl Stream {
     }
 
     /// Whether a connection that should be idle is not: bytes, an end or an error wait to be read.
-    /// One system call, no waiting. TLS tickets that came late are taken in and do not count.
+    /// No waiting; one system call, or none where a read is armed: that one has seen all that came
+    /// before the worker's present turn. TLS tickets that came late are taken in and do not count.
     pub fn is_stale(&self) -> bool {
         match &self.recv.tls {
             Some(session) => session.is_stale(&self.recv.socket),
             None => self.recv.socket.is_pending(),
         }
-    }
-
-    /// Whether it is known already that an idle connection is stale: its armed read has brought bytes
-    /// or an end. No system call; what came in this very moment is not seen, nor, with TLS, what
-    /// may be a ticket.
-    pub fn is_known_stale(&self) -> bool {
-        self.recv.tls.is_none()
-            && self.recv.ring_socket().is_some_and(|socket| socket.has_arrived())
     }
 
     /// Closes with a reset (RST) instead of an orderly end: the peer learns that the answer is lost.
@@ -121,6 +126,12 @@ impl Stream {
                 &socket2::TcpKeepalive::new().with_time(interval).with_interval(interval),
             ),
         };
+    }
+
+    /// Whether its descriptor is one of those that are reserved for others: one more should not be
+    /// asked for until there is room.
+    pub fn is_on_reserve(&self) -> bool {
+        descriptors::is_reserved(self.recv.socket.as_fd().as_raw_fd())
     }
 
     /// Whether the bytes are encrypted.
@@ -250,7 +261,10 @@ impl SendHalf {
             writing = back;
             match sent {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), writing.finish()),
-                Ok(sent) => writing.advance(sent),
+                Ok(sent) => {
+                    self.socket.note_sent(sent);
+                    writing.advance(sent);
+                }
                 Err(error) => return (Err(error), writing.finish()),
             }
         }
@@ -264,7 +278,10 @@ impl SendHalf {
             block = back;
             match sent {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), block),
-                Ok(sent) => at += sent,
+                Ok(sent) => {
+                    self.socket.note_sent(sent);
+                    at += sent;
+                }
                 Err(error) => return (Err(error), block),
             }
         }
@@ -296,6 +313,11 @@ impl SendHalf {
         sent?;
         sealed.clear();
         Ok(sealed)
+    }
+
+    /// A look at the progress of sends, also while one is under way.
+    pub fn progress(&self) -> Progress {
+        Progress(self.socket.clone())
     }
 
     /// Ends our side: close_notify on TLS, then FIN. The reading half goes on.

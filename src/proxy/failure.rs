@@ -66,6 +66,9 @@ impl Failure {
             CallError::TooLarge => {
                 return Failure::plain(Cause::Call(error), "response body too large");
             }
+            CallError::OverBudget => {
+                return Failure::plain(Cause::Call(error), "out of memory for responses");
+            }
             CallError::BadGzip => {
                 return Failure::plain(Cause::Call(error), "gzip: invalid header");
             }

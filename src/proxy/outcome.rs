@@ -47,7 +47,7 @@ labels! {
     RequestTimeout = "request_timeout": "The request did not arrive in time.",
     BodyTooLarge = "body_too_large": "A request body that has to be held is over its limit.",
     TooManyParameters = "too_many_parameters": "The query has more parameters than allowed.",
-    ClientLeft = "client_left": "The client went away before the answer was ready.",
+    ClientLeft = "client_left": "The client went away, or stopped reading, before the answer was complete.",
     Overload = "overload": "The memory limit is nearly reached: answered 503.",
     Panic = "panic": "The gateway failed; the connection was closed.",
     NoHosts = "no_hosts": "The backend has no host.",
@@ -66,6 +66,7 @@ labels! {
     BadInterim = "backend_bad_interim": "Too many interim responses, or an unasked upgrade.",
     BadChunk = "backend_bad_chunk": "The response's chunked coding is broken.",
     TooLarge = "backend_body_too_large": "The response body is over its limit.",
+    OverBudget = "backend_over_budget": "The response does not fit into what is left of `ringway.memory`.",
     BadGzip = "backend_bad_gzip": "The response is not the gzip it says it is.",
     GzipBomb = "backend_gzip_bomb": "The response grows too much when decoded.",
     TooManyRedirects = "backend_too_many_redirects": "More than ten redirects.",
@@ -149,6 +150,7 @@ fn call_outcome(error: CallError) -> Outcome {
         CallError::BadInterim => Outcome::backend(502, Label::BadInterim),
         CallError::BadChunk => Outcome::backend(502, Label::BadChunk),
         CallError::TooLarge => Outcome::backend(502, Label::TooLarge),
+        CallError::OverBudget => Outcome::backend(502, Label::OverBudget),
         CallError::BadGzip => Outcome::backend(502, Label::BadGzip),
         CallError::GzipBomb => Outcome::backend(502, Label::GzipBomb),
         CallError::TooManyRedirects => Outcome::backend(502, Label::TooManyRedirects),
@@ -157,6 +159,7 @@ fn call_outcome(error: CallError) -> Outcome {
         CallError::RequestBody(BodyError::Malformed) => Outcome::new(400, Label::BadRequest),
         CallError::RequestBody(BodyError::TooSlow) => Outcome::new(408, Label::RequestTimeout),
         CallError::RequestBody(BodyError::TooLarge) => Outcome::new(413, Label::BodyTooLarge),
+        CallError::RequestBody(BodyError::Overload) => Outcome::new(503, Label::Overload),
     }
 }
 

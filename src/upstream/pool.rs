@@ -8,20 +8,17 @@ use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
 
 use super::dial;
 use super::error::CallError;
 use super::transport::Transport;
 use crate::control::names::{Name, Names};
 use crate::net::clock::{self, Tick};
+use crate::net::failpoint;
 use crate::net::placed::place;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClientConfig;
 use crate::plan::{OriginKey, OriginSpec};
-
-/// Idle for longer than this, a connection is looked at (without waiting) before it is used.
-const PEEK_AFTER: Duration = Duration::from_secs(1);
 
 /// Origins that no plan names (redirect targets) kept per core.
 const FOREIGN_ORIGINS_MAX: usize = 256;
@@ -196,10 +193,12 @@ pub struct Lease {
 }
 
 impl Origin {
-    /// A connection: an idle one, or a new one. For a request that must not be sent twice an idle
-    /// one is always looked at first; others rely on their replay while it is fresh.
-    pub async fn connect(self: &Rc<Self>, is_replayable: bool) -> Result<Lease, CallError> {
-        if let Some(stream) = self.take_idle(is_replayable) {
+    /// A connection: an idle one, or a new one. An idle one is always looked at first (without
+    /// waiting), however fresh it is and however safe a replay would be: bytes that came behind the
+    /// last response would be taken for the next one, which is somebody else's
+    /// (docs/reference/hardening.md A15).
+    pub async fn connect(self: &Rc<Self>) -> Result<Lease, CallError> {
+        if let Some(stream) = self.take_idle() {
             return Ok(self.lease(stream, true));
         }
         self.open().await
@@ -216,6 +215,7 @@ impl Origin {
         }
         // From here one of `opening` is ours; the guard gives it back, also when we are dropped.
         let opening = Opening(self);
+        failpoint("connect");
         let result = place(dial::connect(self)).await;
         drop(opening);
         match result {
@@ -226,7 +226,10 @@ impl Origin {
                 Ok(self.lease(stream, false))
             }
             Err(error) => {
-                self.rest();
+                // That we have no descriptor or port is no fault of the host.
+                if !error.is_ours() {
+                    self.rest();
+                }
                 Err(error)
             }
         }
@@ -251,7 +254,7 @@ impl Origin {
         Lease { stream: Some(stream), origin: self.clone(), is_reused }
     }
 
-    fn take_idle(&self, is_replayable: bool) -> Option<Stream> {
+    fn take_idle(&self) -> Option<Stream> {
         let mut idle = self.idle.borrow_mut();
         if idle.is_empty() {
             return None;
@@ -261,9 +264,7 @@ impl Origin {
             self.totals.idle.set(self.totals.idle.get().saturating_sub(1));
             let age = now - since;
             let too_old = self.transport.idle_timeout.is_some_and(|max| age > max);
-            let is_looked_at = !is_replayable || age > PEEK_AFTER;
-            let is_stale = stream.is_known_stale() || (is_looked_at && stream.is_stale());
-            if too_old || is_stale {
+            if too_old || stream.is_stale() {
                 self.totals.open.set(self.totals.open.get().saturating_sub(1));
                 continue;
             }
@@ -400,6 +401,7 @@ impl Lease {
 
     /// Back to the pool: the message ended exactly, and both sides keep the connection.
     pub fn release(mut self) {
+        failpoint("release");
         if let Some(stream) = self.stream.take() {
             // A pool that a reload dropped takes nothing back.
             if self.origin.own.strong_count() > 0 {

@@ -121,6 +121,11 @@ impl Receiver {
         self.state.borrow().has_arrived()
     }
 
+    /// Whether the armed read would have shown by now what waits on an idle connection.
+    pub fn is_watching(&self) -> bool {
+        matches!(self.state.borrow().armed, Armed::Multishot(_))
+    }
+
     /// What is here already, without waiting.
     pub fn try_take(&self) -> Option<Block> {
         self.state.borrow_mut().pop()

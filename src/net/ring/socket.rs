@@ -93,6 +93,11 @@ impl RingSocket {
         self.receiver.has_arrived()
     }
 
+    /// Whether `has_arrived` is true as soon as something waits, up to the worker's present turn.
+    pub fn is_watching(&self) -> bool {
+        self.receiver.is_watching()
+    }
+
     /// Bytes that have been received already.
     pub fn try_take(&self) -> Option<Block> {
         self.receiver.try_take()
