@@ -82,7 +82,7 @@ def canary(place, port, path, seconds):
 
 def short(place):
     """Topics of this file get a share of rounds and seconds; our generator takes parts of seconds."""
-    return replace(place, seconds=0.4) if place.mode == "smoke" else place.lasting(0.7)
+    return replace(place, seconds=0.4) if place.mode == "smoke" else place.lasting(0.8)
 
 
 def rate_of(place):
