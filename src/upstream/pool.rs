@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use super::dial;
 use super::error::CallError;
@@ -360,7 +361,7 @@ impl Origin {
         idle.retain(|one| {
             let age = now - one.since;
             let is_over = max.is_some_and(|max| age > max);
-            !is_over && !(looks && age > PEEK_AFTER && one.stream.is_stale())
+            !is_over && !(looks && one.stream.is_stale())
         });
         let closed = before - idle.len();
         self.totals.idle.set(self.totals.idle.get().saturating_sub(closed));
