@@ -62,14 +62,14 @@ fn anonymous_kib(gateway: &Gateway) -> u64 {
 /// of the test's own.
 #[track_caller]
 fn holds(what: &str, measured: f64, bound: f64, unit: &str) {
-    println!("{what}: {measured:.2} {unit} (at most {bound})");
+    println!("{:?}, {what}: {measured:.2} {unit} (at most {bound})", Driver::current());
     assert!(measured <= bound, "{what}: {measured:.2} {unit}, at most {bound}");
 }
 
 fn no_endpoint() {
     let gw = started(0);
     std::thread::sleep(IDLE);
-    println!("no endpoint: {} KiB resident", gw.rss_kib());
+    println!("{:?}, no endpoint: {} KiB resident", Driver::current(), gw.rss_kib());
     if IS_RELEASED {
         holds("no endpoint", gw.rss_kib() as f64 / 1024.0, 16.0, "MiB");
     }
