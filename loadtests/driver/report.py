@@ -34,7 +34,8 @@ def topic_table(topic, results):
             quotient(one.cpu, found.cpu(topic.name, bare_label, bare)), quotient(one.cpu, nginx),
             quotient(one.cpu, found.cpu(topic.name, case.label, "krakend")),
             *(extra[name]() for name in topic.columns),
-            f"{one.per_second:.0f}", f"{one.p50:.2f}", f"{one.p99:.2f}", f"{one.p999:.2f}",
+            f"{one.per_second:,.0f}" if one.per_second >= 100 else f"{one.per_second:.1f}",
+            *(f"{ms:.2f}" if ms else "" for ms in (one.p50, one.p99, one.p999)),
             f"{one.rss / 1024:.1f}", str(sum(each.bad for each in rounds)), disturbed(rounds),
         ])
     return without_empty(titles, rows)

@@ -5,7 +5,8 @@
 
 use crate::both_drivers;
 use crate::stage::{PROFILES, Stage};
-use crate::support::{Answer, End, Step, answer, ms};
+use crate::support::config::GatewayBuilder;
+use crate::support::{Answer, Backend, End, Step, answer, call, ms};
 
 both_drivers! {
     a1_responses_with_two_framings,
@@ -20,10 +21,20 @@ both_drivers! {
     a13_lenient_lines_of_responses,
     a14_nominations_of_responses,
     a15_bytes_behind_a_response,
+    a15_bytes_behind_a_response_over_tls,
     a15_content_where_none_belongs,
     a15_responses_cut_short,
     a15_floods_of_interim_responses,
     a15_no_splitting_of_responses,
+}
+
+/// `/json` decodes and `/stream` streams what the backend has at `/bad`.
+fn bad_endpoints(builder: GatewayBuilder, peer: &Backend) -> GatewayBuilder {
+    builder
+        .endpoint("/json", [call(peer, "/bad")])
+        .endpoint("/stream", [call(peer, "/bad")])
+        .noop()
+        .ringway("stream_idle", "2s")
 }
 
 /// Whose request a bad response fails, and what the metric calls it.
@@ -36,11 +47,7 @@ struct Judge {
 impl Judge {
     fn new(profile: &'static str) -> Judge {
         let stage = Stage::with(|builder, peer| {
-            let builder = builder
-                .endpoint("/json", [crate::support::call(peer, "/bad")])
-                .endpoint("/stream", [crate::support::call(peer, "/bad")])
-                .noop()
-                .ringway("stream_idle", "2s");
+            let builder = bad_endpoints(builder, peer);
             if profile == "safe" { builder.ringway("profile", "safe") } else { builder }
         });
         Judge { profile, stage, status: if profile == "safe" { 502 } else { 500 } }
@@ -320,30 +327,38 @@ fn a14_nominations_of_responses() {
 /// Response-queue poisoning: bytes behind a response are nobody's answer, whether they come with it
 /// or after it, and however soon the connection is needed again.
 fn a15_bytes_behind_a_response() {
-    let stolen = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{\"stolen\":1}";
     for profile in PROFILES {
-        let judge = Judge::new(profile);
-        let whole =
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-        let chunked = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
-                       Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
-        for (framing, response) in [("a length", whole), ("chunks", chunked)] {
-            for (what, surplus) in [
-                ("a response", stolen),
-                ("one byte", "X"),
-                ("an empty line", "\r\n"),
-                ("half a head", "HTTP/1.1 200 OK\r\nContent-"),
-                ("an interim response", "HTTP/1.1 103 Early Hints\r\n\r\n"),
-            ] {
-                let said = format!("{what} behind {framing}");
-                judge.gives(&said, send(format!("{response}{surplus}")), "{}", false);
-                let pieces = vec![
-                    Step::Send(response.as_bytes().to_vec()),
-                    Step::Wait(ms(3)),
-                    Step::Send(surplus.as_bytes().to_vec()),
-                ];
-                judge.later(&format!("{said}, later"), pieces);
-            }
+        bytes_behind(&Judge::new(profile));
+    }
+}
+
+/// The same inside a session: what is decrypted already and what is not.
+fn a15_bytes_behind_a_response_over_tls() {
+    let stage = Stage::over_tls(bad_endpoints);
+    bytes_behind(&Judge { profile: "krakend", stage, status: 500 });
+}
+
+fn bytes_behind(judge: &Judge) {
+    let typed = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    let stolen = format!("{typed}Content-Length: 12\r\n\r\n{{\"stolen\":1}}");
+    let whole = format!("{typed}Content-Length: 2\r\n\r\n{{}}");
+    let chunked = format!("{typed}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n");
+    for (framing, response) in [("a length", whole), ("chunks", chunked)] {
+        for (what, surplus) in [
+            ("a response", &*stolen),
+            ("one byte", "X"),
+            ("an empty line", "\r\n"),
+            ("half a head", "HTTP/1.1 200 OK\r\nContent-"),
+            ("an interim response", "HTTP/1.1 103 Early Hints\r\n\r\n"),
+        ] {
+            let said = format!("{what} behind {framing}");
+            judge.gives(&said, send(format!("{response}{surplus}")), "{}", false);
+            let pieces = vec![
+                Step::Send(response.as_bytes().to_vec()),
+                Step::Wait(ms(3)),
+                Step::Send(surplus.as_bytes().to_vec()),
+            ];
+            judge.later(&format!("{said}, later"), pieces);
         }
     }
 }
@@ -366,9 +381,9 @@ impl Judge {
 fn a15_content_where_none_belongs() {
     let stage = Stage::with(|builder, peer| {
         builder
-            .endpoint("/stream", [crate::support::call(peer, "/bad")])
+            .endpoint("/stream", [call(peer, "/bad")])
             .noop()
-            .endpoint("/head", [crate::support::call(peer, "/bad").method("HEAD")])
+            .endpoint("/head", [call(peer, "/bad").method("HEAD")])
             .noop()
     });
     let stolen = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n\"stolen\"";

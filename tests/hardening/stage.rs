@@ -3,7 +3,7 @@
 use crate::support::config::GatewayBuilder;
 use crate::support::{
     Answer, Backend, Connection, Gateway, Recorded, Response, Step, backend, call, echo, escaped,
-    gateway, json, until,
+    gateway, json, tls, until,
 };
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -32,7 +32,24 @@ impl Stage {
     /// JSON, from a backend that reports what it got; `change` adds what a test needs beside them.
     /// A client that ends its side still gets its answers, however slow the machine is.
     pub fn with(change: impl FnOnce(GatewayBuilder, &Backend) -> GatewayBuilder) -> Self {
-        let peer = backend().on("/f/*", echo()).on("/d/*", echo()).on("/canary/*", echo());
+        Self::around(backend(), change)
+    }
+
+    /// The same with a backend that speaks TLS, under an authority of the file.
+    pub fn over_tls(change: impl FnOnce(GatewayBuilder, &Backend) -> GatewayBuilder) -> Self {
+        let identity = tls::identity(&["localhost"]);
+        let client_tls = json!({"ca_certs": ["ca.pem"], "disable_system_ca_pool": true});
+        Self::around(backend().tls(&identity), |builder, peer| {
+            let builder = builder.file("ca.pem", identity.authority_pem.clone());
+            change(builder.service("client_tls", client_tls), peer)
+        })
+    }
+
+    fn around(
+        peer: Backend,
+        change: impl FnOnce(GatewayBuilder, &Backend) -> GatewayBuilder,
+    ) -> Self {
+        let peer = peer.on("/f/*", echo()).on("/d/*", echo()).on("/canary/*", echo());
         let builder = gateway()
             .one_worker()
             .ringway("http1", json!({"half_close_grace": "inf"}))

@@ -33,8 +33,8 @@ impl Chain {
             let before_body = if expects { vec![interim] } else { Vec::new() };
             Plan { before_body, answer: Box::new(|request| vec![Step::Send(answer_to(request))]) }
         });
-        let second = passing_on(&backend.host()).admin().start();
-        let first = passing_on(&format!("http://{}", second.address)).start();
+        let second = passing_on(&backend.host(), "20s").admin().start();
+        let first = passing_on(&format!("http://{}", second.address), "20s").start();
         let canaries = (0..2).map(|_| first.connect()).collect();
         Chain { first, second, backend, canaries, n_inputs: 0, n_forwarded: 0 }
     }
@@ -185,9 +185,12 @@ fn method(message: &Message) -> Vec<u8> {
     }
 }
 
-/// A gateway that passes everything on to the same paths of one host.
-fn passing_on(host: &str) -> GatewayBuilder {
-    let mut builder = gateway().one_worker().ringway("http1", json!({ "half_close_grace": "inf" }));
+/// A gateway that passes everything on to the same paths of one host, which it waits for so long.
+pub fn passing_on(host: &str, patience: &str) -> GatewayBuilder {
+    let mut builder = gateway()
+        .one_worker()
+        .ringway("stream_idle", patience)
+        .ringway("http1", json!({ "half_close_grace": "inf" }));
     for (method, path) in [
         ("GET", "/a"),
         ("POST", "/a"),
@@ -201,7 +204,7 @@ fn passing_on(host: &str) -> GatewayBuilder {
             .endpoint(path, [to.method(method).key("encoding", "no-op")])
             .method(method)
             .noop()
-            .key("timeout", "20s")
+            .key("timeout", patience)
             .input_headers(&["*"])
             .input_query_strings(&["*"]);
     }

@@ -4,7 +4,7 @@
 //!
 //! Inputs come from the families of request smuggling (`families.rs`: docs/reference/hardening.md
 //! A1–A14, C1–C5), alone, in pairs on one connection, and with bytes changed. The seed is fixed;
-//! `FUZZ_SECONDS` runs longer (half of it on each driver), `FUZZ_SEED` chooses other inputs, and
+//! `FUZZ_SECONDS` runs longer (a part for each driver and direction), `FUZZ_SEED` chooses other inputs, and
 //! `FUZZ_REPLAY` sends one file. What is true of each input a second reader says (`tests/fuzz/strict`).
 
 mod chain;
@@ -12,6 +12,7 @@ mod families;
 #[allow(dead_code, reason = "the fuzzer uses all of it")]
 #[path = "../fuzz/mutate.rs"]
 mod mutate;
+mod responses;
 #[path = "../fuzz/strict/mod.rs"]
 mod strict;
 #[path = "../support/mod.rs"]
@@ -25,9 +26,11 @@ use std::time::{Duration, Instant};
 use chain::Chain;
 use families::Families;
 use mutate::{Mutator, Random};
+use responses::a_lying_backend_fools_neither_gateway;
 
 both_drivers! {
     two_gateways_read_the_same_requests,
+    a_lying_backend_fools_neither_gateway,
 }
 
 /// Generated inputs of a short run, besides each family's plain members.
@@ -47,7 +50,7 @@ fn two_gateways_read_the_same_requests() {
     }
     let pool = families.plain().map(|(_, input)| input).collect();
     let mut mutator = Mutator::new(pool, &[words::HTTP, words::CHUNKS, words::TARGETS], 4096);
-    let until = number("FUZZ_SECONDS").map(|s| Instant::now() + Duration::from_secs(s / 2));
+    let until = deadline();
     for at in 0.. {
         if until.map_or(at >= N, |until| Instant::now() >= until) {
             break;
@@ -60,6 +63,11 @@ fn two_gateways_read_the_same_requests() {
         chain.send(family, &input);
     }
     chain.settle();
+}
+
+/// The end of a long run: each driver and each direction has its part, one after the other.
+fn deadline() -> Option<Instant> {
+    number("FUZZ_SECONDS").map(|seconds| Instant::now() + Duration::from_secs(seconds / 4))
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -67,6 +67,7 @@ async fn hang(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
+/// Takes a body by its length, or by chunks whose last one ends a read.
 async fn take_body(stream: &mut TcpStream, first: &[u8]) -> io::Result<()> {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut fields);
@@ -76,12 +77,17 @@ async fn take_body(stream: &mut TcpStream, first: &[u8]) -> io::Result<()> {
     let length =
         request.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
     let length = length.and_then(|field| std::str::from_utf8(field.value).ok()?.parse().ok());
-    let mut left = length.unwrap_or(0_usize).saturating_sub(first.len() - head);
-    while left > 0 {
-        let (received, _) = stream.read(vec![0; READ]).await;
+    // Chunks have no length beforehand.
+    let mut left = length.unwrap_or(usize::MAX).saturating_sub(first.len() - head);
+    let mut is_last = length.is_none() && first.ends_with(b"0\r\n\r\n");
+    while left > 0 && !is_last {
+        let (received, bytes) = stream.read(vec![0; READ]).await;
         match received? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            n => left = left.saturating_sub(n),
+            n => {
+                left = left.saturating_sub(n);
+                is_last = length.is_none() && bytes[..n].ends_with(b"0\r\n\r\n");
+            }
         }
     }
     Ok(())
