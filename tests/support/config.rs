@@ -87,6 +87,7 @@ pub struct GatewayBuilder {
     pub(super) forbidden_uring: Option<i32>,
     pub(super) port: Port,
     pub(super) admin: Option<Port>,
+    pub(super) patience: Duration,
 }
 
 /// A gateway with no endpoint, on a free port, with the driver of the test.
@@ -108,6 +109,7 @@ pub fn gateway() -> GatewayBuilder {
         forbidden_uring: None,
         port,
         admin: None,
+        patience: super::PATIENCE,
     }
 }
 
@@ -199,6 +201,12 @@ impl GatewayBuilder {
     /// One worker: everything on one core's pools and cells.
     pub fn one_worker(self) -> Self {
         self.ringway("workers", 1)
+    }
+
+    /// The file is so large that a debug build on a loaded machine takes its time to read it.
+    pub fn patient(mut self) -> Self {
+        self.patience = 5 * super::PATIENCE;
+        self
     }
 
     /// The admin listener on a free port.

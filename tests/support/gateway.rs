@@ -41,7 +41,7 @@ impl Gateway {
         let (stdout, stderr) = (Log::of(child.stdout.take()), Log::of(child.stderr.take()));
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let address = local(builder.port.number);
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + builder.patience;
         loop {
             if let Some(status) = child.try_wait().expect("a child can be waited for") {
                 let (stdout, stderr) = (stdout.whole(), stderr.whole());
