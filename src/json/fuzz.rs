@@ -4,13 +4,15 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::decode::{DecodeSpec, Encoding, Policy, decode};
+use super::decode::{DecodeSpec, Encoding, Policy, decode, decode_tokens};
 use super::diagnose::first_value;
 use super::encode::Encoder;
+use super::error::JsonError;
+use super::long::Decoding;
 use super::lookup::Lookup;
 use super::merge::{RenderOptions, Renderer, Rendering};
 use super::part::Part;
-use super::scan::{RENDERED_DEPTH_MAX, scan, scan_within};
+use super::scan::{DEPTH_MAX, RENDERED_DEPTH_MAX, looks, scan, scan_cut, scan_tokens, scan_within};
 use super::select::{Selection, SelectionSpec};
 use super::text::{Escape, quote, unquote};
 use super::tree::Tree;
@@ -27,6 +29,13 @@ pub fn fuzz_scan(bytes: &[u8]) -> u64 {
         (Err(fast), Err(slow)) => assert_eq!(fast, slow),
         _ => panic!("scanner {fast:?}, reference {slow:?}"),
     }
+    for look in looks() {
+        for len in [usize::MAX, 1, 700] {
+            let cut = scan_cut(bytes, look, len);
+            assert_eq!(cut, fast.ok(), "{look:?} in pieces of {len}");
+        }
+    }
+    assert_eq!(scan_tokens(bytes, DEPTH_MAX), fast.ok());
     let mut tree = Tree::new();
     assert_eq!(tree.parse(bytes).err(), fast.err());
     if let (Some(root), Ok(fast)) = (tree.root(bytes), &fast) {
@@ -42,6 +51,21 @@ pub fn fuzz_scan(bytes: &[u8]) -> u64 {
     assert!(scan(&quoted).is_ok_and(|all| all.end as usize == quoted.len()));
     assert!(text == bytes || std::str::from_utf8(bytes).is_err());
     seen((fast.map(|all| all.needs_repair), bytes.first(), bytes.len().checked_ilog2()))
+}
+
+/// The long way, in pieces of about `len` bytes.
+fn decode_in_pieces(
+    bytes: &[u8],
+    spec: &DecodeSpec,
+    part: &mut Part,
+    len: usize,
+) -> Result<(), JsonError> {
+    let mut decoding = Decoding::begin(bytes, spec, part);
+    loop {
+        if let Some(decoded) = decoding.step(len) {
+            return decoded;
+        }
+    }
 }
 
 /// Whatever is decoded under whatever selection renders as JSON.
@@ -80,7 +104,12 @@ pub fn fuzz_decode(bytes: &[u8]) -> u64 {
             for policy in [Policy::default(), Policy::SAFE] {
                 let spec = DecodeSpec { encoding, selection: Selection::new(spec), policy };
                 let mut part = Part::new();
-                let decoded = decode(bytes, &spec, &mut part);
+                let decoded = decode_tokens(bytes, &spec, &mut part);
+                for len in [usize::MAX, 1, 500] {
+                    let mut other = Part::new();
+                    assert_eq!(decode_in_pieces(bytes, &spec, &mut other, len), decoded);
+                    assert!(part.is_as(&other), "{spec:?} {part:?} {other:?}");
+                }
                 assert!(decoded.is_ok() || (part.is_empty() && !part.is_nil()));
                 outcomes.push((decoded, part.is_empty()));
                 for sort_keys in [false, true] {

@@ -13,6 +13,7 @@ pub mod depth;
 pub mod encode;
 pub mod error;
 pub mod fuzz;
+pub mod long;
 pub mod lookup;
 pub mod merge;
 pub mod part;

@@ -94,9 +94,12 @@ pub fn probe(wish: Option<&str>) -> (DriverKind, Vec<String>) {
 /// The next rung to try after `error`, with its line.
 fn fall(kind: DriverKind, error: &io::Error, reasons: &mut Vec<String>) -> DriverKind {
     // Only an unknown flag is a matter of the rung. A missing or forbidden system call, or memory
-    // that is not there, is the same on each of them.
+    // that is not there, is the same on each of them. Our own ring asks for more than the others: what
+    // it misses besides, they can do without.
     let next = match error.raw_os_error() {
         Some(libc::EINVAL) => kind.below().unwrap_or(DriverKind::Epoll),
+        Some(libc::ENOSYS | libc::EPERM | libc::EACCES | libc::ENOMEM) => DriverKind::Epoll,
+        _ if kind == DriverKind::Multishot => DriverKind::DeferTaskrun,
         _ => DriverKind::Epoll,
     };
     reasons.push(format!("{kind} is not available ({error}): falling back to {next}"));

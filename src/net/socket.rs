@@ -102,12 +102,13 @@ impl Socket {
         }
     }
 
-    /// Whether bytes, an end or an error wait to be read. One system call at most, no waiting.
+    /// Whether bytes, an end or an error wait to be read. One system call at most, no waiting. An
+    /// armed read has seen all that came before the worker's present turn: then none.
     pub fn is_pending(&self) -> bool {
         if let Below::Ring(socket) = &self.below
-            && socket.has_arrived()
+            && (socket.has_arrived() || socket.is_watching())
         {
-            return true;
+            return socket.has_arrived();
         }
         match self.try_recv(&mut [0], true) {
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,

@@ -100,7 +100,8 @@ impl Stream {
     }
 
     /// Whether a connection that should be idle is not: bytes, an end or an error wait to be read.
-    /// One system call, no waiting. TLS tickets that came late are taken in and do not count.
+    /// No waiting; one system call, or none where a read is armed: that one has seen all that came
+    /// before the worker's present turn. TLS tickets that came late are taken in and do not count.
     pub fn is_stale(&self) -> bool {
         match &self.recv.tls {
             Some(session) => session.is_stale(&self.recv.socket),

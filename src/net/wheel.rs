@@ -21,6 +21,8 @@ pub const SLOT: std::time::Duration = std::time::Duration::from_nanos(1 << SLOT_
 const SLOTS: usize = 1024;
 /// Most timers fired before everything else gets a turn (after a stall all are due at once).
 const BATCH: usize = 256;
+/// A sleep that ends this late was not one of a thread that ran.
+const LATE: Duration = Duration::from_millis(25);
 /// No entry.
 const NONE: u32 = u32::MAX;
 
@@ -336,7 +338,13 @@ pub(super) fn stop() {
 async fn drive() {
     let mut woken = Vec::with_capacity(BATCH);
     let mut sleep = pin!(monoio::time::sleep(Duration::ZERO));
+    let mut due = Tick::NEVER;
     loop {
+        // The thread, or the process, stood still: what arrived meanwhile is looked at before the
+        // deadlines that passed. (A wait that a stop has interrupted returns without its sockets.)
+        if clock::now() >= due + LATE {
+            turn::yield_now().await;
+        }
         let (more, next) = WHEEL.with_borrow_mut(|wheel| {
             let more = wheel.advance(clock::now(), &mut woken);
             let next = wheel.next_slot();
@@ -350,6 +358,7 @@ async fn drive() {
             turn::yield_now().await;
             continue;
         }
+        due = next.map_or(Tick::NEVER, |slot| Tick(slot << SLOT_SHIFT));
         if let Some(slot) = next {
             let wait = Tick(slot << SLOT_SHIFT).since(clock::now());
             sleep.as_mut().reset(monoio::time::Instant::now() + wait);

@@ -237,6 +237,11 @@ impl Writing {
         (self.parts.vectors.as_ptr(), self.len as u32)
     }
 
+    /// Bytes that have not been sent, as far as they are in the vectors of this call.
+    pub fn left(&self) -> usize {
+        self.parts.vectors.iter().map(|vector| vector.iov_len).sum()
+    }
+
     pub fn is_done(&self) -> bool {
         self.next == self.parts.ranges.len()
     }

@@ -3,6 +3,7 @@
 //! (502) from a slow one (504). Source: docs/reference/lura-core.md 5.5; docs/reference/hardening.md.
 
 use crate::json::error::JsonError;
+use crate::net::tls::HandshakeFault;
 use crate::upstream::{BodyError, CallError};
 
 /// How an exchange or a backend call ended, as metrics tell it apart.
@@ -56,7 +57,12 @@ labels! {
     ConnectRefused = "backend_connect_refused": "Nobody listens at the backend's address.",
     ConnectFailed = "backend_connect_failed": "No connection for another reason.",
     PoolBusy = "backend_pool_busy": "Too many calls wait for a connection.",
-    TlsFailed = "backend_tls_failed": "The TLS handshake with the backend failed.",
+    TlsExpired = "backend_tls_expired": "The backend's certificate is out of its time.",
+    TlsWrongName = "backend_tls_wrong_name": "The backend's certificate is for other names.",
+    TlsUntrusted = "backend_tls_untrusted": "The backend's certificate is signed by nobody known.",
+    TlsVersion = "backend_tls_version": "No TLS version or suite in common with the backend.",
+    TlsTimeout = "backend_tls_timeout": "The TLS handshake with the backend took 10 s.",
+    TlsFailed = "backend_tls_failed": "The TLS handshake with the backend failed for another reason.",
     HeadTimeout = "backend_head_timeout": "No response head within `response_header_timeout`.",
     Deadline = "backend_timeout": "The endpoint's timeout passed.",
     Closed = "backend_closed": "The backend closed without a response.",
@@ -140,7 +146,14 @@ fn call_outcome(error: CallError) -> Outcome {
         CallError::ConnectRefused => Outcome::backend(502, Label::ConnectRefused),
         CallError::ConnectFailed(_) => Outcome::backend(502, Label::ConnectFailed),
         CallError::PoolBusy => Outcome::backend(503, Label::PoolBusy),
-        CallError::TlsFailed => Outcome::backend(502, Label::TlsFailed),
+        CallError::Tls(fault) => match fault {
+            HandshakeFault::Expired => Outcome::backend(502, Label::TlsExpired),
+            HandshakeFault::WrongName => Outcome::backend(502, Label::TlsWrongName),
+            HandshakeFault::Untrusted => Outcome::backend(502, Label::TlsUntrusted),
+            HandshakeFault::Version => Outcome::backend(502, Label::TlsVersion),
+            HandshakeFault::Late => Outcome::backend(504, Label::TlsTimeout),
+            HandshakeFault::Other => Outcome::backend(502, Label::TlsFailed),
+        },
         CallError::HeadTimeout => Outcome::backend(504, Label::HeadTimeout),
         CallError::Deadline => Outcome::backend(504, Label::Deadline),
         CallError::Closed => Outcome::backend(502, Label::Closed),

@@ -2,6 +2,7 @@
 //! a replay is safe. `proxy/outcome.rs` gives each its status and label.
 
 use crate::net::connect::ConnectFailure;
+use crate::net::tls::HandshakeFault;
 
 /// Why one backend call gave no usable response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub enum CallError {
     ConnectFailed(i32),
     /// Too many calls already wait for a connection to this origin.
     PoolBusy,
-    /// The TLS handshake failed: certificate, protocol version or its 10 s deadline.
-    TlsFailed,
+    /// The TLS handshake failed.
+    Tls(HandshakeFault),
     /// No response head within `response_header_timeout`.
     HeadTimeout,
     /// The exchange's deadline passed.
@@ -68,7 +69,7 @@ impl CallError {
                 | CallError::ConnectTimeout
                 | CallError::ConnectRefused
                 | CallError::ConnectFailed(_)
-                | CallError::TlsFailed
+                | CallError::Tls(_)
         )
     }
 

@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use super::dial;
 use super::error::CallError;
@@ -19,6 +20,9 @@ use crate::net::placed::place;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClientConfig;
 use crate::plan::{OriginKey, OriginSpec};
+
+/// Idle connections that nobody wants are looked at this often, for those that the backend closed.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Origins that no plan names (redirect targets) kept per core.
 const FOREIGN_ORIGINS_MAX: usize = 256;
@@ -32,6 +36,7 @@ pub struct Upstream {
     by_key: RefCell<HashMap<OriginKey, Rc<Origin>>>,
     foreign: RefCell<VecDeque<OriginKey>>,
     totals: Rc<Totals>,
+    looked_at: Cell<Tick>,
 }
 
 /// Connections of one core over all origins.
@@ -57,6 +62,7 @@ impl Upstream {
             by_key: RefCell::default(),
             foreign: RefCell::default(),
             totals: Rc::default(),
+            looked_at: Cell::new(clock::now()),
         }
     }
 
@@ -132,11 +138,16 @@ impl Upstream {
         &self.totals
     }
 
-    /// Closes connections that were idle for longer than `idle_connection_timeout`.
+    /// Closes connections that were idle for longer than `idle_connection_timeout`, and now and then
+    /// those that the backend closed: a pool that is not used any more would keep them for ever.
     pub fn sweep(&self) {
         let now = clock::now();
+        let looks = now.since(self.looked_at.get()) >= LOOK_EVERY;
+        if looks {
+            self.looked_at.set(now);
+        }
         for origin in self.by_key.borrow().values() {
-            origin.sweep(now);
+            origin.sweep(now, looks);
         }
     }
 
@@ -340,11 +351,18 @@ impl Origin {
         }
     }
 
-    fn sweep(&self, now: Tick) {
-        let Some(max) = self.transport.idle_timeout else { return };
+    fn sweep(&self, now: Tick, looks: bool) {
+        let max = self.transport.idle_timeout;
+        if max.is_none() && !looks {
+            return;
+        }
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain(|one| now - one.since <= max);
+        idle.retain(|one| {
+            let age = now - one.since;
+            let is_over = max.is_some_and(|max| age > max);
+            !is_over && !(looks && one.stream.is_stale())
+        });
         let closed = before - idle.len();
         self.totals.idle.set(self.totals.idle.get().saturating_sub(closed));
         self.totals.open.set(self.totals.open.get().saturating_sub(closed));

@@ -130,6 +130,5 @@ fn a_budget_of_64_mib() {
     for _ in 0..2 {
         floods(&mut subject, 64 * MIB);
     }
-    assert!(subject.gw.log().contains("[SERVICE: Ringway] Memory:"), "{}", subject.gw.log());
     subject.gw.stop();
 }

@@ -76,7 +76,7 @@ fn insert_extra(object: &mut Map<String, Value>, namespace: &str, value: Value) 
 }
 
 /// What is done to the command that starts a gateway.
-pub type Prepare = Box<dyn Fn(&mut Command)>;
+pub type Prepare = Box<dyn Fn(&mut Command) + Send + Sync>;
 
 /// A gateway before its start.
 pub struct GatewayBuilder {
@@ -247,7 +247,7 @@ impl GatewayBuilder {
     }
 
     /// Changes the command before the gateway starts, also when it is started again.
-    pub fn prepare(mut self, change: impl Fn(&mut Command) + 'static) -> Self {
+    pub fn prepare(mut self, change: impl Fn(&mut Command) + Send + Sync + 'static) -> Self {
         self.prepared.push(Box::new(change));
         self
     }

@@ -178,6 +178,13 @@ pub fn open_files(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
+/// What they are, as the kernel calls them: for the message of a failure.
+pub fn open_file_names(pid: u32) -> Vec<String> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let names = entries.map(|entry| std::fs::read_link(entry.path()).unwrap_or_default());
+    names.map(|name| name.display().to_string()).collect()
+}
+
 /// Sends a signal to a process that this test started.
 pub fn signal(pid: u32, signal: i32) {
     let pid = libc::pid_t::try_from(pid).expect("a process id");

@@ -207,6 +207,13 @@ fn idle_connections_show_when_they_are_stale() {
         stream.recv.readable().await.expect("an end is readable");
         assert!(stream.is_stale(), "ended");
 
+        let (mut stream, mut peer) = connected();
+        let early = timeout_at(clock::now(), stream.recv.readable()).await;
+        assert!(early.is_err() && !stream.is_stale(), "a read may be armed, nothing came");
+        peer.write_all(b"x").expect("sent");
+        stream.recv.readable().await.expect("bytes are readable");
+        assert!(stream.is_stale(), "an armed read, if any, has them");
+
         let (mut stream, peer) = connected();
         reset(peer);
         stream.recv.readable().await.expect("an error is readable");

@@ -15,7 +15,7 @@ use super::super::block::Block;
 /// Places in the ring that is shared with the kernel, 16 bytes each; a power of two.
 const PLACES: u16 = 2048;
 /// Blocks in it at first: 512 KiB, touched only as far as they are used.
-const FIRST: u16 = 256;
+pub(super) const FIRST: u16 = 256;
 /// The one group of this driver.
 pub(super) const GROUP: u16 = 0;
 
@@ -36,8 +36,8 @@ fn layout() -> Layout {
 }
 
 impl Buffers {
-    /// Registers the ring of blocks and fills it.
-    pub fn register(submitter: &Submitter<'_>) -> io::Result<Self> {
+    /// Registers the ring of blocks and puts `first` blocks into it.
+    pub fn register(submitter: &Submitter<'_>, first: u16) -> io::Result<Self> {
         // SAFETY: the layout's size is not zero.
         let memory = unsafe { alloc::alloc_zeroed(layout()) };
         let shared = NonNull::new(memory.cast::<BufRingEntry>())
@@ -51,8 +51,8 @@ impl Buffers {
             unsafe { alloc::dealloc(memory, layout()) };
             return Err(error);
         }
-        let mut buffers = Self { shared, tail: 0, blocks: Vec::with_capacity(FIRST.into()) };
-        buffers.add(FIRST);
+        let mut buffers = Self { shared, tail: 0, blocks: Vec::with_capacity(first.into()) };
+        buffers.add(first);
         Ok(buffers)
     }
 
@@ -120,6 +120,12 @@ impl Buffers {
         // SAFETY: allocated in `register`; the kernel has given it back, and nobody uses it any more:
         // `blocks` is empty, so `take` finds nothing.
         unsafe { alloc::dealloc(self.shared.as_ptr().cast(), layout()) };
+    }
+
+    /// How many blocks there are.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.blocks.len()
     }
 
     /// Leaves the memory to the kernel for ever: it may still be written to.

@@ -40,6 +40,9 @@ const IGNORED: u64 = u64::MAX;
 /// Another thread has left a message.
 const KICKED: u64 = u64::MAX - 1;
 
+/// A turn with this many completions is a busy one: more will come at once.
+const BUSY: usize = 8;
+
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Ring>>> = const { RefCell::new(None) };
 }
@@ -56,6 +59,10 @@ pub(super) struct Ring {
     buffers: RefCell<Buffers>,
     tasks: Tasks,
     remote: Arc<Remote>,
+    /// Wakes for short sends that went out whole. Their tasks wait for the peer next, as a rule: on a
+    /// busy worker what the peer says comes within a turn, and one poll does for both. So these wait
+    /// for the end of the next turn.
+    late: RefCell<Vec<Waker>>,
     /// Tasks that wait for the next turn, and how many turns there were.
     yielded: RefCell<Vec<Waker>>,
     turns: Cell<u64>,
@@ -66,11 +73,11 @@ pub(super) struct Ring {
 
 impl Ring {
     fn new() -> std::io::Result<Self> {
-        Self::over(Io::new()?)
+        Self::over(Io::new()?, buffers::FIRST)
     }
 
-    fn over(io: Io) -> std::io::Result<Self> {
-        let buffers = Buffers::register(&io.submitter())?;
+    fn over(io: Io, first_blocks: u16) -> std::io::Result<Self> {
+        let buffers = Buffers::register(&io.submitter(), first_blocks)?;
         let remote = Arc::new(Remote::new()?);
         Ok(Self {
             io: RefCell::new(io),
@@ -78,6 +85,7 @@ impl Ring {
             buffers: RefCell::new(buffers),
             tasks: Tasks::new(remote.clone()),
             remote,
+            late: RefCell::default(),
             yielded: RefCell::default(),
             turns: Cell::new(0),
             is_down: Cell::new(false),
@@ -160,6 +168,7 @@ impl Ring {
     fn reap(&self) {
         let mut completions = self.completions.take();
         self.io.borrow_mut().take(&mut completions);
+        let is_busy = completions.len() >= BUSY;
         let mut has_taken = false;
         for Completion { user_data, result, flags } in completions.drain(..) {
             let written = match cqueue::buffer_select(flags) {
@@ -177,7 +186,7 @@ impl Ring {
                         self.watch_remote();
                     }
                 }
-                _ => self.completed(Key::of(user_data), result, flags, written),
+                _ => self.completed(Key::of(user_data), result, flags, written, is_busy),
             }
         }
         self.completions.replace(completions);
@@ -186,14 +195,24 @@ impl Ring {
         }
     }
 
-    fn completed(&self, key: Key, result: i32, flags: u32, written: Option<super::Block>) {
+    fn completed(
+        &self,
+        key: Key,
+        result: i32,
+        flags: u32,
+        written: Option<super::Block>,
+        is_busy: bool,
+    ) {
         let mut slots = self.slots.borrow_mut();
         match slots.owner(key) {
-            Some(Owner::Future { state, .. }) => {
+            Some(Owner::Future { state, quiet, .. }) => {
+                let is_late = is_busy && result > 0 && result == *quiet;
                 let before = std::mem::replace(state, State::Done(result));
                 drop(slots);
-                if let State::Waiting(Some(waker)) = before {
-                    waker.wake();
+                match before {
+                    State::Waiting(Some(waker)) if is_late => self.late.borrow_mut().push(waker),
+                    State::Waiting(Some(waker)) => waker.wake(),
+                    _ => {}
                 }
             }
             Some(Owner::Receiver { receiver, .. }) if cqueue::more(flags) => {

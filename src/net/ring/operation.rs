@@ -23,10 +23,23 @@ impl<'a> Operation<'a> {
     /// SAFETY: `entry` may point only into `kept`, to memory that stays in place when `kept` moves, or
     /// to memory that is valid for ever.
     pub unsafe fn start(ring: &'a Ring, entry: squeue::Entry, kept: Kept) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::start_quiet(ring, entry, kept, 0) }
+    }
+
+    /// As `start`, and the result `quiet` may be told a turn late.
+    ///
+    /// SAFETY: as for `start`.
+    pub unsafe fn start_quiet(
+        ring: &'a Ring,
+        entry: squeue::Entry,
+        kept: Kept,
+        quiet: i32,
+    ) -> Self {
         if ring.is_down() {
             return Self { ring, key: None };
         }
-        let owner = Owner::Future { kept, state: State::Waiting(None) };
+        let owner = Owner::Future { kept, state: State::Waiting(None), quiet };
         // SAFETY: `kept` stays in the slot until the completion has come.
         Self { ring, key: Some(unsafe { ring.start(entry, owner) }) }
     }

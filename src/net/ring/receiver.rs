@@ -49,7 +49,8 @@ struct State {
     fd: RawFd,
     /// What has arrived, oldest first: one block as a rule, more behind it.
     first: Option<Block>,
-    rest: VecDeque<Block>,
+    /// A box, since most connections never have more than one.
+    rest: Option<Box<VecDeque<Block>>>,
     /// Bytes of memory in those blocks.
     held: usize,
     end: Option<End>,
@@ -73,7 +74,7 @@ impl Receiver {
         let state = State {
             fd,
             first: None,
-            rest: VecDeque::new(),
+            rest: None,
             held: 0,
             end: None,
             waker: None,
@@ -120,6 +121,11 @@ impl Receiver {
         self.state.borrow().has_arrived()
     }
 
+    /// Whether the armed read would have shown by now what waits on an idle connection.
+    pub fn is_watching(&self) -> bool {
+        matches!(self.state.borrow().armed, Armed::Multishot(_))
+    }
+
     /// What is here already, without waiting.
     pub fn try_take(&self) -> Option<Block> {
         self.state.borrow_mut().pop()
@@ -134,6 +140,9 @@ impl Receiver {
     pub fn rest(&self, ring: &Ring) {
         let mut state = self.state.borrow_mut();
         (state.size, state.short_reads) = (block::SMALL, 0);
+        if state.first.is_none() {
+            state.rest = None;
+        }
         if matches!(state.armed, Armed::Once(_)) {
             state.cancel(ring);
         }
@@ -144,7 +153,7 @@ impl Receiver {
         let mut state = self.state.borrow_mut();
         state.is_closed = true;
         state.cancel(ring);
-        let dropped = (state.first.take(), std::mem::take(&mut state.rest), state.waker.take());
+        let dropped = (state.first.take(), state.rest.take(), state.waker.take());
         drop(state);
         drop(dropped);
     }
@@ -244,14 +253,14 @@ impl State {
 
     fn pop(&mut self) -> Option<Block> {
         let block = self.first.take()?;
-        self.first = self.rest.pop_front();
+        self.first = self.rest.as_mut().and_then(|rest| rest.pop_front());
         self.held -= block.capacity();
         Some(block)
     }
 
     /// Little bytes join what waits already, so that many small packets hold few blocks.
     fn push(&mut self, block: Block) {
-        let last = self.rest.back_mut().or(self.first.as_mut());
+        let last = self.rest.as_mut().and_then(|rest| rest.back_mut()).or(self.first.as_mut());
         match last {
             Some(last) if last.room() >= block.len() => last.extend_from_slice(&block),
             _ => {
@@ -259,7 +268,7 @@ impl State {
                 if self.first.is_none() {
                     self.first = Some(block);
                 } else {
-                    self.rest.push_back(block);
+                    self.rest.get_or_insert_default().push_back(block);
                 }
             }
         }

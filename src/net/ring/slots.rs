@@ -39,7 +39,12 @@ pub(super) enum Kept {
 /// Who gets a completion.
 pub(super) enum Owner {
     /// A future that waits, or has not been polled since.
-    Future { kept: Kept, state: State },
+    Future {
+        kept: Kept,
+        state: State,
+        /// This result may be told a turn late: see `Ring::late`. No result is, if 0.
+        quiet: i32,
+    },
     /// A future that is gone: what was lent is kept until the kernel is done.
     Nobody { _kept: Kept },
     /// The reading side of a socket; the block when it reads once.
@@ -60,36 +65,53 @@ struct Slot {
 
 /// No slot.
 const NONE: u32 = u32::MAX;
+/// Slots of a piece.
+const PIECE: usize = 128;
 /// Generations stay below the numbers that `Ring` uses for itself.
 const GENERATION_MASK: u32 = 0x7fff_ffff;
 
 /// See the module.
 pub(super) struct Slots {
-    slots: Vec<Slot>,
+    /// In pieces: growing moves nothing, and ten thousand idle connections leave no room unused.
+    pieces: Vec<Box<[Slot; PIECE]>>,
     free: u32,
     in_flight: usize,
 }
 
 impl Slots {
     pub const fn new() -> Self {
-        Self { slots: Vec::new(), free: NONE, in_flight: 0 }
+        Self { pieces: Vec::new(), free: NONE, in_flight: 0 }
     }
 
     pub fn insert(&mut self, owner: Owner) -> Key {
         self.in_flight += 1;
         if self.free == NONE {
-            self.slots.push(Slot { generation: 0, owner: Some(owner), next: NONE });
-            return Key { index: (self.slots.len() - 1) as u32, generation: 0 };
+            self.grow();
         }
         let index = self.free;
-        let slot = &mut self.slots[index as usize];
+        let slot = &mut self.pieces[index as usize / PIECE][index as usize % PIECE];
         self.free = slot.next;
         slot.owner = Some(owner);
         Key { index, generation: slot.generation }
     }
 
+    fn grow(&mut self) {
+        let first = (self.pieces.len() * PIECE) as u32;
+        let mut next = self.free;
+        let mut piece: Box<[Slot; PIECE]> =
+            Box::new(std::array::from_fn(|_| Slot { generation: 0, owner: None, next: NONE }));
+        for (at, slot) in piece.iter_mut().enumerate().rev() {
+            slot.next = next;
+            next = first + at as u32;
+        }
+        self.pieces.push(piece);
+        self.free = next;
+    }
+
     fn slot(&mut self, key: Key) -> Option<&mut Slot> {
-        self.slots.get_mut(key.index as usize).filter(|slot| slot.generation == key.generation)
+        let piece = self.pieces.get_mut(key.index as usize / PIECE)?;
+        let slot = &mut piece[key.index as usize % PIECE];
+        (slot.generation == key.generation).then_some(slot)
     }
 
     /// The owner of an operation that is in flight or done.
@@ -123,7 +145,9 @@ impl Slots {
             State::Done(_) => {}
         }
         match self.remove(key) {
-            Some(Owner::Future { kept, state: State::Done(result) }) => Poll::Ready((result, kept)),
+            Some(Owner::Future { kept, state: State::Done(result), .. }) => {
+                Poll::Ready((result, kept))
+            }
             _ => Poll::Ready((-libc::ECANCELED, Kept::Nothing)),
         }
     }
@@ -135,7 +159,7 @@ impl Slots {
             Some(Owner::Future { state: State::Done(_), .. }) => (false, self.remove(key)),
             Some(owner @ Owner::Future { .. }) => {
                 let gone = std::mem::replace(owner, Owner::Nobody { _kept: Kept::Nothing });
-                if let Owner::Future { kept, state } = gone {
+                if let Owner::Future { kept, state, .. } = gone {
                     *owner = Owner::Nobody { _kept: kept };
                     drop(state);
                 }
@@ -152,7 +176,7 @@ impl Slots {
 
     /// Leaves what is lent to the kernel for ever.
     pub fn forget(&mut self) {
-        std::mem::forget(std::mem::take(&mut self.slots));
+        std::mem::forget(std::mem::take(&mut self.pieces));
         (self.free, self.in_flight) = (NONE, 0);
     }
 }
@@ -164,7 +188,8 @@ mod tests {
     #[test]
     fn a_late_number_means_nothing() {
         let mut slots = Slots::new();
-        let waiting = || Owner::Future { kept: Kept::Nothing, state: State::Waiting(None) };
+        let waiting =
+            || Owner::Future { kept: Kept::Nothing, state: State::Waiting(None), quiet: 0 };
         let first = slots.insert(waiting());
         assert_eq!(Key::of(first.user_data()), first);
         assert!(slots.remove(first).is_some());
@@ -181,7 +206,7 @@ mod tests {
         let mut slots = Slots::new();
         let before = super::super::super::budget::used_here();
         let kept = Kept::Block(Block::small());
-        let key = slots.insert(Owner::Future { kept, state: State::Waiting(None) });
+        let key = slots.insert(Owner::Future { kept, state: State::Waiting(None), quiet: 0 });
         let (is_in_flight, back) = slots.abandon(key);
         assert!(is_in_flight && back.is_none());
         assert_eq!(super::super::super::budget::used_here() - before, 2048);

@@ -17,6 +17,9 @@ use super::operation::Operation;
 use super::receiver::Receiver;
 use super::slots::Kept;
 
+/// Longest send whose end may be told a turn late.
+const QUIET_MAX: usize = 8 * 1024;
+
 /// A descriptor whose operations go through a ring. Closed by the ring, after what was queued for it
 /// before: its number cannot be reused under an entry that still names it.
 struct Descriptor {
@@ -90,6 +93,11 @@ impl RingSocket {
         self.receiver.has_arrived()
     }
 
+    /// Whether `has_arrived` is true as soon as something waits, up to the worker's present turn.
+    pub fn is_watching(&self) -> bool {
+        self.receiver.is_watching()
+    }
+
     /// Bytes that have been received already.
     pub fn try_take(&self) -> Option<Block> {
         self.receiver.try_take()
@@ -123,11 +131,14 @@ impl RingSocket {
     /// Sends some of the list's next vectors.
     pub async fn send_vectors(&self, list: Writing) -> (io::Result<usize>, Writing) {
         let (at, len) = list.vectors();
+        let quiet = quiet(list.left());
         let entry = opcode::Writev::new(types::Fd(self.descriptor.raw), at, len).build();
         // SAFETY: the vectors and what they point to are on the heap (or static) and belong to the
         // list, which the operation owns.
-        let sending =
-            unsafe { Operation::start(&self.descriptor.ring, entry, Kept::List(place(list))) };
+        let sending = unsafe {
+            let kept = Kept::List(place(list));
+            Operation::start_quiet(&self.descriptor.ring, entry, kept, quiet)
+        };
         match sending.await {
             (sent, Kept::List(mut list)) => (sent, std::mem::take(list.as_mut().get_mut())),
             (sent, _) => (sent, Writing::default()),
@@ -139,6 +150,12 @@ impl Drop for RingSocket {
     fn drop(&mut self) {
         self.receiver.close(&self.descriptor.ring);
     }
+}
+
+/// The result of a whole send that nobody is in a hurry to hear of: a short one, which is followed by
+/// waiting for the peer. Pieces of a large body are told at once, to be followed by the next.
+fn quiet(len: usize) -> i32 {
+    if len <= QUIET_MAX { len as i32 } else { 0 }
 }
 
 /// A descriptor that is only waited for: a listener.

@@ -67,7 +67,7 @@ pub(in super::super) fn run<F: Future>(future: F) -> Result<F::Output, (io::Erro
     }
 }
 
-fn run_on<F: Future>(ring: Rc<Ring>, future: F) -> F::Output {
+pub(super) fn run_on<F: Future>(ring: Rc<Ring>, future: F) -> F::Output {
     // Declared first, dropped last: the future goes before the driver.
     let _running = Running::enter(ring.clone());
     let future = pin!(future);
@@ -79,12 +79,16 @@ impl Ring {
         let root = self.tasks.root();
         root.wake();
         self.watch_remote();
+        let mut late = Vec::new();
         loop {
             if let Some(output) = self.run_ready(&root, future.as_mut()) {
                 return output;
             }
             let (more, next) = wheel::fire(clock::now());
-            let is_busy = more || self.tasks.has_ready() || !self.yielded.borrow().is_empty();
+            let is_busy = more
+                || self.tasks.has_ready()
+                || !self.yielded.borrow().is_empty()
+                || !self.late.borrow().is_empty();
             let wait = match next {
                 _ if is_busy => Wait::No,
                 Some(at) => {
@@ -97,7 +101,10 @@ impl Ring {
                 panic!("the ring of this worker is broken: {error}");
             }
             clock::refresh();
+            std::mem::swap(&mut *self.late.borrow_mut(), &mut late);
             self.reap();
+            // Behind what has just arrived for the same tasks.
+            late.drain(..).for_each(std::task::Waker::wake);
             self.tasks.look_away();
             self.turns.set(self.turns.get() + 1);
             let mut yielded = self.yielded.take();
@@ -146,6 +153,7 @@ impl Drop for Running {
         let ring = &self.0;
         ring.tasks.end_all();
         ring.yielded.take();
+        ring.late.take();
         end(ring);
         CURRENT.replace(None);
         wheel::drive_by_turns(false);

@@ -1,102 +1,24 @@
-//! The validating scanner: is this JSON, and where does each value end?
+//! Token by token: for trees, which want each value, and for a number or word that is a whole
+//! document. Also a model of the machine in [`super::blocks`].
 //!
-//! One pass, no recursion, no allocation below 64 levels. Strict RFC 8259 grammar with Go's
-//! limits (docs/reference/lura-core.md 4.5). Text that is no Unicode does not stop the scanner: it
-//! is noted, and the caller's policy decides. The fast path only says *that* a document is wrong;
-//! *why* is found by [`super::diagnose`], byte by byte.
-//!
-//! Strings are looked at in blocks of 64 bytes: by SSE2 on x86-64, elsewhere as eight words.
+//! Strings are looked at in blocks of 64 bytes.
 
-use super::diagnose;
-use super::error::{JsonError, Kind, Shape};
-use super::nest::Nest;
-use super::special::{special_string, word_at};
-
-/// Arrays and objects inside each other, as in Go's encoding/json.
-pub const DEPTH_MAX: usize = 10_000;
-
-/// What we render may be deeper than what was read: `collection` and `group` wrap it.
-pub(super) const RENDERED_DEPTH_MAX: usize = DEPTH_MAX + 2;
-
-/// What a document is made of, seen from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scanned {
-    /// First byte of the value.
-    pub start: u32,
-    /// One past its last byte.
-    pub end: u32,
-    /// Kind of the value.
-    pub shape: Shape,
-    /// Some string holds invalid UTF-8 or a lone surrogate escape.
-    pub needs_repair: bool,
-}
-
-impl Scanned {
-    /// Where the first byte after the value that is no whitespace stands, if there is one.
-    pub fn trailing(&self, body: &[u8]) -> Option<u32> {
-        trailing(body, self.end as usize)
-    }
-}
-
-/// Validates the first value of `body`. Bytes after it are not looked at.
-pub fn scan(body: &[u8]) -> Result<Scanned, JsonError> {
-    scan_within(body, DEPTH_MAX)
-}
-
-/// The same with another limit of depth.
-pub(super) fn scan_within(body: &[u8], depth_max: usize) -> Result<Scanned, JsonError> {
-    check_len(body)?;
-    let mut scanner = Scanner::within(body, depth_max);
-    let start = scanner.space(0);
-    match scanner.value(start, 0, &mut Nest::default()) {
-        Some(end) => Ok(Scanned {
-            start: start as u32,
-            end: end as u32,
-            shape: shape_of(scanner.peek(start)),
-            needs_repair: scanner.bad_text,
-        }),
-        None => Err(diagnose::diagnose(body)),
-    }
-}
-
-/// Ranges are `u32`.
-pub(super) fn check_len(body: &[u8]) -> Result<(), JsonError> {
-    match u32::try_from(body.len()) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(JsonError { kind: Kind::TooLong, at: u32::MAX }),
-    }
-}
-
-/// The first byte from `end` on that is no whitespace.
-pub(super) fn trailing(body: &[u8], end: usize) -> Option<u32> {
-    let at = Scanner::new(body).space(end);
-    (at < body.len()).then_some(at as u32)
-}
-
-/// The kind of the valid value that begins with this byte.
-pub(super) fn shape_of(first: u8) -> Shape {
-    match first {
-        b'{' => Shape::Object,
-        b'[' => Shape::Array,
-        b'"' => Shape::String,
-        b't' | b'f' => Shape::Bool,
-        b'n' => Shape::Null,
-        _ => Shape::Number,
-    }
-}
+use super::super::nest::Nest;
+use super::super::special::{special_string, word_at};
+use super::DEPTH_MAX;
 
 /// Reads pieces of one document. `None` from any method: not JSON.
 ///
 /// Small and `Copy`: loops work on a copy of their own, which stays in registers, so whatever is
 /// not inlined takes the body instead of `self`.
 #[derive(Clone, Copy)]
-pub(super) struct Scanner<'b> {
-    pub(super) body: &'b [u8],
+pub(in crate::json) struct Scanner<'b> {
+    pub(in crate::json) body: &'b [u8],
     /// A string so far held invalid UTF-8 or a lone surrogate.
-    pub(super) bad_text: bool,
+    pub(in crate::json) bad_text: bool,
     /// A string since the last reset had a backslash.
-    pub(super) escaped: bool,
-    pub(super) depth_max: usize,
+    pub(in crate::json) escaped: bool,
+    pub(in crate::json) depth_max: usize,
     /// Where the block that was looked at last begins.
     block_at: usize,
     /// Which of its bytes end a stretch of plain ASCII text: lowest bit first.
@@ -104,38 +26,43 @@ pub(super) struct Scanner<'b> {
 }
 
 impl<'b> Scanner<'b> {
-    pub(super) fn new(body: &'b [u8]) -> Scanner<'b> {
+    pub(in crate::json) fn new(body: &'b [u8]) -> Scanner<'b> {
         Scanner::within(body, DEPTH_MAX)
     }
 
     #[inline(always)]
-    pub(super) fn within(body: &'b [u8], depth_max: usize) -> Scanner<'b> {
+    pub(in crate::json) fn within(body: &'b [u8], depth_max: usize) -> Scanner<'b> {
         let (bad_text, escaped) = (false, false);
         Scanner { body, bad_text, escaped, depth_max, block_at: usize::MAX, stops: 0 }
     }
 
     /// The byte at `at`; past the end NUL, which the grammar has nowhere.
     #[inline(always)]
-    pub(super) fn peek(&self, at: usize) -> u8 {
+    pub(in crate::json) fn peek(&self, at: usize) -> u8 {
         peek(self.body, at)
     }
 
     /// Past whitespace.
     #[inline(always)]
-    pub(super) fn space(&self, at: usize) -> usize {
+    pub(in crate::json) fn space(&self, at: usize) -> usize {
         self.next(at).0
     }
 
     /// The first byte that is no whitespace, and where it stands.
     #[inline(always)]
-    pub(super) fn next(&self, at: usize) -> (usize, u8) {
+    pub(in crate::json) fn next(&self, at: usize) -> (usize, u8) {
         let byte = self.peek(at);
         if byte > b' ' { (at, byte) } else { next_after_space(self.body, at) }
     }
 
     /// One value of any kind that begins at `at` inside `depth` open containers; its end.
     #[inline(always)]
-    pub(super) fn value(&mut self, at: usize, depth: usize, nest: &mut Nest) -> Option<usize> {
+    pub(in crate::json) fn value(
+        &mut self,
+        at: usize,
+        depth: usize,
+        nest: &mut Nest,
+    ) -> Option<usize> {
         let first = self.peek(at);
         if first == b'"' {
             return self.string(at);
@@ -241,7 +168,7 @@ impl<'b> Scanner<'b> {
     /// A key with its colon: what follows, a value or whitespace before it, and where. Compact
     /// documents have no whitespace here, so the expected byte is asked for first.
     #[inline(always)]
-    pub(super) fn key(&mut self, mut at: usize) -> Option<(usize, u8)> {
+    pub(in crate::json) fn key(&mut self, mut at: usize) -> Option<(usize, u8)> {
         if self.peek(at) != b'"' {
             at = next_after_space(self.body, at).0;
             if self.peek(at) != b'"' {
@@ -255,7 +182,7 @@ impl<'b> Scanner<'b> {
 
     /// One past the colon after a key.
     #[inline(always)]
-    pub(super) fn colon(&self, at: usize) -> Option<usize> {
+    pub(in crate::json) fn colon(&self, at: usize) -> Option<usize> {
         if self.peek(at) == b':' {
             return Some(at + 1);
         }
@@ -268,7 +195,7 @@ impl<'b> Scanner<'b> {
     /// Where a string ends decides where the next one begins, so that chain is kept short: a block
     /// is looked at once, and each further string in it costs a shift and a count.
     #[inline(always)]
-    pub(super) fn string(&mut self, open: usize) -> Option<usize> {
+    pub(in crate::json) fn string(&mut self, open: usize) -> Option<usize> {
         let mut at = open + 1;
         loop {
             let block_at = at & !(BLOCK - 1);
@@ -325,7 +252,7 @@ fn next_after_space(body: &[u8], mut at: usize) -> (usize, u8) {
 
 /// A number that begins with `-` or a digit (RFC 8259 section 6).
 #[inline(always)]
-fn number(body: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn number(body: &[u8], mut at: usize) -> Option<usize> {
     if peek(body, at) == b'-' {
         at += 1;
     }
@@ -425,7 +352,7 @@ fn stops(block: &[u8; BLOCK]) -> u64 {
 #[cfg(any(test, not(target_arch = "x86_64")))]
 #[inline(always)]
 fn stops_words(block: &[u8; BLOCK]) -> u64 {
-    use super::special::{HIGH, ONES};
+    use super::super::special::{HIGH, ONES};
     const LOW: u64 = !HIGH;
     let not_zero = |x: u64| ((x & LOW) + LOW) | x;
     let (words, _) = block.as_chunks::<8>();
