@@ -235,7 +235,7 @@ fn the_proofs_of_the_security_page_exist() {
                 is_file || text.contains(&format!("fn {part}"))
             })
         };
-        let known = parts.iter().filter(|part| !part.is_empty()).all(|part| is_known(part));
+        let known = parts.iter().filter(|part| !part.is_empty()).all(is_known);
         if files.is_empty() || !known {
             wrong.push(command.to_owned());
         }
