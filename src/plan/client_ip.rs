@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use crate::http::HeaderId;
+
 /// An address block, such as `10.0.0.0/8`; a bare address is its own block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
@@ -56,6 +58,13 @@ fn bits(address: IpAddr) -> (u128, bool) {
     }
 }
 
+/// Whether a field says where a request came from: `Forwarded`, `X-Real-Ip`, `X-Forwarded-…`.
+pub fn is_forwarding(id: HeaderId, name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"x-forwarded-";
+    let starts = || name.get(..PREFIX.len()).is_some_and(|s| s.eq_ignore_ascii_case(PREFIX));
+    matches!(id, HeaderId::Forwarded | HeaderId::XRealIp) || starts()
+}
+
 /// The compiled rule.
 #[derive(Clone, Debug)]
 pub struct ClientIp {
@@ -65,6 +74,9 @@ pub struct ClientIp {
     pub trusted: Vec<Cidr>,
     /// The fields, in the order tried, lower case.
     pub fields: Vec<String>,
+    /// Profile `safe`: what others say about where a request came from ends here, so that no
+    /// backend believes it either (`Forwarded`, `X-Real-Ip`, `X-Forwarded-…`).
+    pub hides_untrusted: bool,
 }
 
 impl ClientIp {
@@ -72,9 +84,14 @@ impl ClientIp {
         self.trusted.iter().any(|block| block.contains(address))
     }
 
+    /// Whether the peer's word counts (`None`: unix socket).
+    pub fn trusts_peer(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_none_or(|peer| self.trusts(peer))
+    }
+
     /// Whether the fields need to be looked at for a request from `peer` (`None`: unix socket).
     pub fn reads_fields(&self, peer: Option<IpAddr>) -> bool {
-        self.by_forwarding_fields && peer.is_none_or(|peer| self.trusts(peer))
+        self.by_forwarding_fields && self.trusts_peer(peer)
     }
 
     /// The client's address in one forwarding field, all its values joined with `,`: walked from
@@ -127,6 +144,7 @@ mod tests {
             by_forwarding_fields: true,
             trusted: trusted.iter().filter_map(|t| Cidr::parse(t)).collect(),
             fields: vec!["x-forwarded-for".into()],
+            hides_untrusted: false,
         };
         let everyone = rule(&["0.0.0.0/0", "::/0"]);
         let some = rule(&["10.0.0.0/8"]);

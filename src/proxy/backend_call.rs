@@ -13,7 +13,10 @@ use super::gunzip::{self, Bounds};
 use super::location;
 use super::outcome::{Cause, Label};
 use super::request::{Request, RequestBody, RequestValues};
+use crate::config::model::Limits;
 use crate::http::{HeaderId, Method};
+use crate::json::decode::Encoding;
+use crate::json::depth;
 use crate::json::tree::Tree;
 use crate::net::clock::{self, Tick};
 use crate::net::placed::place;
@@ -22,7 +25,10 @@ use crate::plan::policy::{Edits, End, Needs, RequestCx, ResponseCx};
 use crate::plan::{
     Backend, Content, Decode, Endpoint, Host, OnStatus, OriginKey, WireOptions, Written,
 };
-use crate::upstream::{Call, CallError, Outgoing, Response, call};
+use crate::upstream::{Call, CallError, Interims, Outgoing, Response, call};
+
+/// The scanner's own bound on nesting: nobody has to look twice for it.
+const DEPTH_MAX: u32 = crate::json::scan::DEPTH_MAX as u32;
 
 /// Redirects followed for one call, as Go's client does.
 const REDIRECTS_MAX: usize = 10;
@@ -63,6 +69,8 @@ pub struct Scene<'a> {
     pub dropped_as: &'a Cell<Label>,
     /// When the exchange has to be over.
     pub deadline: Tick,
+    /// Bytes that the responses of the request may still have, all together.
+    pub left: &'a Cell<usize>,
     /// Fields that policies around a call add to the client's answer.
     pub to_client: &'a RefCell<Vec<(String, Vec<u8>)>>,
 }
@@ -229,6 +237,7 @@ async fn send(
             expects_continue: written.expects_continue,
             method,
             limits: &plan.plan.backend_head_limits,
+            interims: interims(&plan.plan.limits),
         })
         .await;
         match result {
@@ -297,9 +306,15 @@ async fn received(
         let address = format!("{}:{}", key.host, key.port);
         Failure::call(error, &backend.method, &url(), &address)
     };
-    let bounds = Bounds { max, ratio: scene.plan.plan.limits.inflate_ratio as usize };
+    let bounds = Bounds { max, ..Bounds::of(&scene.plan.plan.limits) };
     if status == 200 || status == 201 {
-        let (block, content) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
+        let (block, content) =
+            content(response, is_gzip, bounds, scene.left).await.map_err(failed)?;
+        let depth = scene.plan.plan.limits.json_depth;
+        if depth < DEPTH_MAX && decode.encoding != Encoding::String {
+            depth::within(&block[content.clone()], depth)
+                .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;
+        }
         let mut part = PooledPart::take();
         failpoint("decode");
         crate::json::decode::decode(&block[content.clone()], decode, &mut part)
@@ -322,7 +337,7 @@ async fn received(
         }
         OnStatus::FailWithCode => {
             let content_type = content_type(&response);
-            let shown = place(content(response, max, is_gzip, bounds));
+            let shown = place(content(response, is_gzip, bounds, scene.left));
             let (block, range) = shown.await.map_err(failed)?;
             let body = block[range].to_vec();
             let mut failure = Failure::plain(Cause::Status(status), String::from_utf8_lossy(&body));
@@ -331,7 +346,7 @@ async fn received(
         }
         OnStatus::Details(name) => {
             let content_type = content_type(&response);
-            let shown = place(content(response, max, is_gzip, bounds));
+            let shown = place(content(response, is_gzip, bounds, scene.left));
             let (block, range) = shown.await.map_err(failed)?;
             let mut part = PooledPart::take();
             part.set_error_details(name, status, &block[range], &content_type);
@@ -345,6 +360,10 @@ async fn received(
     }
 }
 
+fn interims(limits: &Limits) -> Interims {
+    Interims { count: limits.backend_interims, bytes: limits.backend_interim_bytes }
+}
+
 fn content_type(response: &Response) -> Vec<u8> {
     let found = response.head().find(HeaderId::ContentType, response.head_bytes());
     found.unwrap_or_default().to_vec()
@@ -352,15 +371,19 @@ fn content_type(response: &Response) -> Vec<u8> {
 
 async fn content(
     response: Response,
-    max: usize,
     is_gzip: bool,
     bounds: Bounds,
+    left: &Cell<usize>,
 ) -> Result<(Block, std::ops::Range<usize>), CallError> {
-    let collected = response.collect(max).await?;
+    let collected = response.collect(bounds.max, left).await?;
     if !is_gzip || collected.content().is_empty() {
         return Ok(collected.into_content());
     }
+    // The decoded bytes count in the place of the coded ones.
+    let room = left.get().saturating_add(collected.content().len());
+    let bounds = Bounds { max: bounds.max.min(room), ..bounds };
     let plain = place(gunzip::gunzip(collected.content(), bounds)).await?;
+    left.set(room.saturating_sub(plain.len()));
     let range = 0..plain.len();
     Ok((plain, range))
 }
@@ -463,6 +486,7 @@ async fn follow(
             expects_continue: false,
             method: method_of(&method),
             limits: &plan.plan.backend_head_limits,
+            interims: interims(&plan.plan.limits),
         });
         response = sent.await.map_err(|error| {
             let address = format!("{}:{}", at.origin.host, at.origin.port);

@@ -172,6 +172,7 @@ fn call_outcome(error: CallError) -> Outcome {
         CallError::RequestBody(BodyError::Malformed) => Outcome::new(400, Label::BadRequest),
         CallError::RequestBody(BodyError::TooSlow) => Outcome::new(408, Label::RequestTimeout),
         CallError::RequestBody(BodyError::TooLarge) => Outcome::new(413, Label::BodyTooLarge),
+        CallError::RequestBody(BodyError::Overload) => Outcome::new(503, Label::Overload),
     }
 }
 

@@ -10,10 +10,12 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use super::admission::Load;
 use super::content::{Client, Content};
 use super::exchange::{Answered, Exchange, Reply, Setting, frame_of};
 use super::stream_reply;
-use super::worker::{Connected, Load, Worker, unrouted_entry};
+use super::worker::{Connected, Worker, unrouted_entry};
+use super::write::{Sent, Write};
 use crate::config::model::HalfCloseGrace;
 use crate::http::Version;
 use crate::http::h1::{HeadError, Progress, parse_request};
@@ -21,11 +23,11 @@ use crate::net::clock::{self, Tick};
 use crate::net::placed::place;
 use crate::net::pump::{Closed, Slot, drive, pump};
 use crate::net::timer::{self, Deadline};
-use crate::net::{Block, SendHalf, Stream, WriteList, failpoint};
+use crate::net::{Block, SendHalf, Stream, failpoint};
 use crate::plan::policy::Edits;
 use crate::proxy::CorePlan;
 use crate::proxy::outcome::Label;
-use crate::proxy::render::{self, Frame, Message, Plain};
+use crate::proxy::render::{self, Frame, Plain};
 use crate::telemetry::access_log::Access;
 use crate::telemetry::names::Count;
 
@@ -47,6 +49,8 @@ pub enum CloseReason {
     WriteTimeout,
     /// The connection served its number of requests or its age, or the client wanted it closed.
     Finished,
+    /// The memory is nearly used up.
+    Overload,
     /// An answer could not be completed; its framing shows that.
     Broken,
     /// The same where only a reset shows it: the answer would have ended with the connection.
@@ -66,14 +70,12 @@ pub const CLOSE_REASONS: &[&str] = &[
     "bad_request",
     "write_timeout",
     "finished",
+    "overload",
     "broken",
     "broken_open_ended",
     "shutdown",
     "panic",
 ];
-
-/// A write makes this much progress within `write_idle`, or the client is too slow.
-const WRITE_STEP: usize = 64 * 1024;
 
 /// Serves one client connection to its end. Not an `async fn`, here and below: that would keep its
 /// arguments twice, and an idle connection is to be small.
@@ -83,7 +85,7 @@ pub fn serve(
     peer: Option<IpAddr>,
 ) -> impl Future<Output = ()> + 'static {
     // What a panic leaves behind is this reason; the task itself is caught below us.
-    let mut open = Open { counted: worker.connected(), reason: CloseReason::Panic };
+    let mut open = Open { counted: worker.connected(peer), reason: CloseReason::Panic };
     async move {
         open.reason = {
             let slot = Slot::new();
@@ -105,6 +107,38 @@ pub fn serve(
 struct Open {
     counted: Connected,
     reason: CloseReason,
+}
+
+/// What is left to read when a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Nothing that we know of.
+    Nothing,
+    /// The client may still send what nobody wants.
+    Unread,
+}
+
+/// After the last answer to a client that may still send: closing with unread bytes would be a reset,
+/// which takes the answer with it. So our side ends first, and the client gets `drain_time` to read
+/// and to end its own; what it sends meanwhile is dropped, up to `drain_bytes`, then left unread.
+async fn linger(worker: &Rc<Worker>, slot: &Slot, send: &mut SendHalf) {
+    let (bytes, time) = {
+        let limits = &worker.plan().plan.limits;
+        (limits.drain_bytes as usize, limits.drain_time)
+    };
+    if send.shutdown().await.is_err() {
+        return;
+    }
+    let mut left = bytes;
+    let _ = timer::timeout_at(clock::now() + time, async {
+        while let Ok(block) = slot.next_block().await {
+            left = left.saturating_sub(block.len());
+            if left == 0 {
+                std::future::pending::<()>().await;
+            }
+        }
+    })
+    .await;
 }
 
 impl Drop for Open {
@@ -135,8 +169,12 @@ fn requests<'a>(
                 match next_input(counted, slot, &mut phase).await {
                     Next::Block(block) => input = block,
                     Next::Closed(Closed::Fin) => return CloseReason::Client,
-                    Next::Closed(Closed::Reset) => return CloseReason::ClientAbort,
-                    Next::Late if n_requests == 0 => return CloseReason::HeadTimeout,
+                    Next::Closed(Closed::Reset) => {
+                        return CloseReason::ClientAbort;
+                    }
+                    Next::Late if n_requests == 0 => {
+                        return CloseReason::HeadTimeout;
+                    }
                     Next::Late => return CloseReason::Idle,
                     Next::Draining => return CloseReason::Shutdown,
                 }
@@ -150,6 +188,8 @@ fn requests<'a>(
                 Head::Done => {}
                 Head::Bad(error) => {
                     place(refuse(worker, &plan, send, &exchange, error, peer)).await;
+                    worker.recycle(exchange);
+                    place(linger(worker, slot, send)).await;
                     return CloseReason::BadRequest;
                 }
                 Head::Late => return CloseReason::HeadTimeout,
@@ -179,7 +219,11 @@ fn requests<'a>(
                 After::Next { consumed } => {
                     input.drain(..consumed);
                 }
-                After::Close(reason) => return reason,
+                After::Close(reason, Rest::Nothing) => return reason,
+                After::Close(reason, Rest::Unread) => {
+                    place(linger(worker, slot, send)).await;
+                    return reason;
+                }
             }
         }
     }
@@ -383,7 +427,7 @@ enum After {
     Next {
         consumed: usize,
     },
-    Close(CloseReason),
+    Close(CloseReason, Rest),
 }
 
 /// One exchange on its connection.
@@ -431,7 +475,7 @@ impl One<'_> {
                 self.plan.cells.request(entry, 499, Label::ClientLeft as u16, took);
                 self.log(exchange, input, 499, took);
                 self.stage.set(Stage::Counted);
-                return After::Close(CloseReason::ClientAbort);
+                return After::Close(CloseReason::ClientAbort, Rest::Nothing);
             }
         };
         let Answered { reply, status, label, entry, is_logged, keeps_alive } = answered;
@@ -479,8 +523,11 @@ impl One<'_> {
         self.stage.set(Stage::Counted);
         match sent {
             Ok(Sent::KeepAlive) if keeps_alive && !setting.frame().closes => {}
-            Ok(_) => return After::Close(self.last_reason()),
-            Err(reason) => return After::Close(reason),
+            Ok(_) if content.is_ended() => {
+                return After::Close(self.last_reason(), Rest::Nothing);
+            }
+            Ok(_) => return After::Close(self.last_reason(), Rest::Unread),
+            Err(reason) => return After::Close(reason, Rest::Nothing),
         }
         failpoint("sent");
         if !content.is_ended() {
@@ -489,20 +536,24 @@ impl One<'_> {
             let is_drained = !expects_continue
                 && place(content.drain(u64::from(limits.drain_bytes), limits.drain_time)).await;
             if !is_drained {
-                return After::Close(CloseReason::Finished);
+                return After::Close(CloseReason::Finished, Rest::Unread);
             }
         }
         if self.slot.closed().is_some()
             && !self.slot.has_block()
             && content.consumed() >= input.len()
         {
-            return After::Close(CloseReason::Client);
+            return After::Close(CloseReason::Client, Rest::Nothing);
         }
         After::Next { consumed: content.consumed() }
     }
 
     fn last_reason(&self) -> CloseReason {
-        if self.worker.is_draining() { CloseReason::Shutdown } else { CloseReason::Finished }
+        match self.worker.load() {
+            _ if self.worker.is_draining() => CloseReason::Shutdown,
+            Load::Normal => CloseReason::Finished,
+            _ => CloseReason::Overload,
+        }
     }
 
     fn log(&self, exchange: &Exchange, input: &[u8], status: u16, took: Duration) {
@@ -539,61 +590,6 @@ impl One<'_> {
             }
         })
         .await
-    }
-}
-
-/// What became of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// Complete; the connection may go on.
-    KeepAlive,
-    /// Complete, with the end of the connection as its end.
-    Closes,
-}
-
-/// Deadlines of writes.
-#[derive(Clone, Copy)]
-pub struct Write {
-    /// Longest time without progress.
-    pub idle: Duration,
-    /// `write_timeout`.
-    pub total: Option<Tick>,
-}
-
-impl Write {
-    /// When `len` bytes have to be taken.
-    fn deadline(self, len: usize) -> Tick {
-        let steps = u32::try_from(len / WRITE_STEP).unwrap_or(u32::MAX).saturating_add(1);
-        let idle = clock::now() + self.idle.saturating_mul(steps);
-        self.total.map_or(idle, |total| total.min(idle))
-    }
-
-    /// Sends a block.
-    pub async fn block(self, send: &mut SendHalf, block: Block) -> Result<(), CloseReason> {
-        let until = self.deadline(block.len());
-        match timer::timeout_at(until, send.send(block)).await {
-            Ok((Ok(()), _)) => Ok(()),
-            Ok((Err(_), _)) => Err(CloseReason::ClientAbort),
-            Err(_) => Err(CloseReason::WriteTimeout),
-        }
-    }
-
-    /// Sends ranges of blocks.
-    pub async fn list(self, send: &mut SendHalf, list: WriteList) -> Result<(), CloseReason> {
-        let until = self.deadline(list.len());
-        match place(timer::timeout_at(until, send.send_list(list))).await {
-            Ok((Ok(()), _)) => Ok(()),
-            Ok((Err(_), _)) => Err(CloseReason::ClientAbort),
-            Err(_) => Err(CloseReason::WriteTimeout),
-        }
-    }
-
-    async fn message(self, send: &mut SendHalf, message: Message) -> Result<Sent, CloseReason> {
-        match message {
-            Message::Block(block) => self.block(send, block).await?,
-            Message::List(list) => self.list(send, list).await?,
-        }
-        Ok(Sent::KeepAlive)
     }
 }
 

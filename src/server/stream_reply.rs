@@ -5,7 +5,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::connection::{CloseReason, Sent, Write};
+use super::connection::CloseReason;
+use super::write::{Sent, Write};
 use crate::http::h1::encode;
 use crate::net::placed::place;
 use crate::net::pump::Slot;
@@ -122,7 +123,7 @@ async fn rest(
 ) -> Result<(), CloseReason> {
     let setting = writer.setting;
     let mut inflate = inflates.then(Gunzip::new);
-    let bounds = Bounds { max: usize::MAX, ratio: setting.plan.limits.inflate_ratio as usize };
+    let bounds = Bounds::of(&setting.plan.limits);
     writer.put(out).await?;
     while !response.is_ended() {
         failpoint("stream");

@@ -2,6 +2,7 @@
 //! A connection goes back to its pool only when the message ended exactly where it said.
 //! Source: docs/reference/hardening.md A15, 4.1; RFC 9112 sections 6 to 8.
 
+use std::cell::Cell;
 use std::io;
 use std::ops::Range;
 
@@ -39,7 +40,7 @@ pub struct Response {
 fn make_room(block: &mut Block, more: usize) -> Result<(), CallError> {
     if block.room() < more {
         // What it moves out of stays charged until it has moved.
-        if !budget::allows((block.len() + more).next_power_of_two()) {
+        if !budget::fits((block.len() + more).next_power_of_two()) {
             return Err(CallError::OverBudget);
         }
         block.reserve(more);
@@ -49,6 +50,12 @@ fn make_room(block: &mut Block, more: usize) -> Result<(), CallError> {
 
 fn keep_trailers(kept: &mut Vec<(HeaderId, Vec<u8>)>, decoder: &Decoder) {
     kept.extend(decoder.trailers().iter().map(|(id, value)| (id, value.to_vec())));
+}
+
+/// Takes bytes of what is left for all responses of a request.
+fn take(left: &Cell<usize>, bytes: usize) -> Result<(), CallError> {
+    left.set(left.get().checked_sub(bytes).ok_or(CallError::TooLarge)?);
+    Ok(())
 }
 
 enum Framing {
@@ -281,8 +288,10 @@ impl Response {
         }
     }
 
-    /// All content, at most `max` bytes. The connection is back in its pool when this returns.
-    pub async fn collect(mut self, max: usize) -> Result<Collected, CallError> {
+    /// All content, at most `max` bytes, and at most what is `left` for all responses of a request,
+    /// from which it is taken. The connection is back in its pool when this returns.
+    pub async fn collect(mut self, max: usize, left: &Cell<usize>) -> Result<Collected, CallError> {
+        let max = max.min(left.get());
         if let Framing::Length(length) = self.framing
             && length > max as u64
         {
@@ -295,20 +304,27 @@ impl Response {
             Framing::Length(length) if *length <= came as u64 => {
                 let length = *length as usize;
                 self.end(length == came);
+                take(left, length)?;
                 return Ok(self.in_place(length));
             }
             Framing::Chunked(_) if came > 0 && came <= max => {
                 if let Some(collected) = self.chunked_in_place()? {
+                    take(left, collected.content().len())?;
                     return Ok(collected);
                 }
             }
             _ => {}
         }
         // The state of a longer body is not part of every call's.
-        place(self.gather(max, came)).await
+        place(self.gather(max, left, came)).await
     }
 
-    async fn gather(mut self, max: usize, came: usize) -> Result<Collected, CallError> {
+    async fn gather(
+        mut self,
+        max: usize,
+        left: &Cell<usize>,
+        came: usize,
+    ) -> Result<Collected, CallError> {
         let (mut block, mut len) = match &self.framing {
             Framing::Length(length) => {
                 let capacity = usize::try_from(*length).unwrap_or(max).min(FIRST_CAPACITY);
@@ -322,6 +338,7 @@ impl Response {
             if len > max {
                 return Err(CallError::TooLarge);
             }
+            take(left, bytes.len())?;
             if block.is_empty()
                 && block.capacity() <= piece.capacity()
                 && bytes.len() == piece.len()

@@ -21,12 +21,6 @@ use crate::net::placed::place;
 use crate::net::stream::{RecvHalf, SendHalf};
 use crate::net::{Block, WriteList, timer};
 
-/// Interim responses (1xx) that one call puts up with.
-const INTERIM_MAX: usize = 16;
-
-/// Bytes of them together.
-const INTERIM_BYTES_MAX: usize = 64 * 1024;
-
 /// A held body up to this size goes out in one block with its head.
 const JOINED_MAX: usize = 16 * 1024;
 
@@ -49,22 +43,35 @@ pub struct Call<'a> {
     pub method: Method,
     /// Limits for the response head.
     pub limits: &'a HeadLimits,
+    /// Interim responses (1xx) that it puts up with.
+    pub interims: Interims,
+}
+
+/// How many interim responses a call puts up with, and how many bytes of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interims {
+    /// `limits.backend_interims`.
+    pub count: u32,
+    /// `limits.backend_interim_bytes`.
+    pub bytes: u32,
 }
 
 /// Sends a request and reads the head of its response.
 pub async fn call(call: Call<'_>) -> Result<Response, CallError> {
-    let Call { origin, head, mut body, is_chunked, expects_continue, method, limits } = call;
+    let Call { origin, head, mut body, is_chunked, expects_continue, method, limits, interims } =
+        call;
     // RFC 9110 section 9.2.2: only where nothing was sent, or sending it twice does no harm.
     let is_safe = method.is_safe() && matches!(body, Outgoing::Empty);
-    let lease = origin.connect(is_safe).await?;
+    let lease = origin.connect().await?;
     let was_reused = lease.is_reused;
-    let plan = Sending { is_chunked, expects_continue };
+    let plan = Sending { is_chunked, expects_continue, interims };
     let (result, head, sent) = attempt(lease, head, &mut body, plan, method, limits).await;
     let error = match result {
         Ok(response) => return Ok(response),
         Err(error) => error,
     };
     let may_replay = body.is_replayable() && (is_safe || sent == Sent::Nothing);
+    let may_replay = may_replay && origin.transport.replays;
     if !was_reused || !error.is_before_response() || !may_replay {
         return Err(error);
     }
@@ -80,6 +87,7 @@ pub async fn call(call: Call<'_>) -> Result<Response, CallError> {
 struct Sending {
     is_chunked: bool,
     expects_continue: bool,
+    interims: Interims,
 }
 
 /// How much of a request left.
@@ -109,7 +117,8 @@ async fn attempt(
     let received = {
         let wait = transport.continue_timeout.filter(|_| plan.expects_continue);
         let mut sending = pin!(send(&mut stream.send, head, body, plan, wait, &progress));
-        let mut receiving = pin!(read_head(&mut stream.recv, method, limits, &progress));
+        let mut receiving =
+            pin!(read_head(&mut stream.recv, method, limits, plan.interims, &progress));
         let mut is_sending = true;
         let both = poll_fn(|cx| {
             if is_sending && let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
@@ -304,11 +313,12 @@ async fn read_head(
     half: &mut RecvHalf,
     method: Method,
     limits: &HeadLimits,
+    interims: Interims,
     progress: &Shared,
 ) -> Result<Received, CallError> {
     let mut head = PooledHead::take();
     let mut block = Block::empty();
-    let (mut interim, mut interim_bytes) = (0, 0);
+    let mut left = interims;
     let mut has_begun = false;
     loop {
         let more = match half.recv().await {
@@ -338,10 +348,13 @@ async fn read_head(
                 }
                 // RFC 9110 section 15.2: interim responses precede the final one.
                 Ok(Progress::Done) => {
-                    interim += 1;
-                    interim_bytes += head.len;
-                    let is_flood = interim > INTERIM_MAX || interim_bytes > INTERIM_BYTES_MAX;
-                    if head.status == 101 || is_flood {
+                    let len = u32::try_from(head.len).unwrap_or(u32::MAX);
+                    let bytes = left.bytes.checked_sub(len);
+                    let (Some(count), Some(bytes)) = (left.count.checked_sub(1), bytes) else {
+                        return Err(CallError::BadInterim);
+                    };
+                    left = Interims { count, bytes };
+                    if head.status == 101 {
                         return Err(CallError::BadInterim);
                     }
                     if head.status == 100 {

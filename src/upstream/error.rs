@@ -1,6 +1,7 @@
 //! Why one backend call gave no usable response: small, `Copy`, with whose fault it is and whether
 //! a replay is safe. `proxy/outcome.rs` gives each its status and label.
 
+use crate::net::connect::ConnectFailure;
 use crate::net::tls::HandshakeFault;
 
 /// Why one backend call gave no usable response.
@@ -38,11 +39,12 @@ pub enum CallError {
     },
     /// The response head breaks RFC 9112, or the limits of the service.
     BadHead,
-    /// More than 16 interim responses, or one that nobody asked for.
+    /// More interim responses than allowed, in number or bytes, or one that nobody asked for.
     BadInterim,
     /// The chunked coding of the content is broken.
     BadChunk,
-    /// The content is over `limits.response_body`.
+    /// The content is over `limits.backend_body_bytes`, or that of all backends of the request over
+    /// `limits.answer_bytes`.
     TooLarge,
     /// The content does not fit into what is left of `ringway.memory`.
     OverBudget,
@@ -69,6 +71,12 @@ impl CallError {
                 | CallError::ConnectFailed(_)
                 | CallError::Tls(_)
         )
+    }
+
+    /// No connection was made because this side ran out of something, such as descriptors: another
+    /// host would not do better, and this one is not to blame.
+    pub fn is_ours(self) -> bool {
+        matches!(self, CallError::ConnectFailed(errno) if ConnectFailure::is_of_our_side(errno))
     }
 
     /// The connection died before any byte of a response: where it was a reused one, the request

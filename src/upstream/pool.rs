@@ -21,9 +21,6 @@ use crate::net::stream::Stream;
 use crate::net::tls::TlsClientConfig;
 use crate::plan::{OriginKey, OriginSpec};
 
-/// Idle for longer than this, a connection is looked at (without waiting) before it is used.
-const PEEK_AFTER: Duration = Duration::from_secs(1);
-
 /// Idle connections that nobody wants are looked at this often, for those that the backend closed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -207,10 +204,12 @@ pub struct Lease {
 }
 
 impl Origin {
-    /// A connection: an idle one, or a new one. For a request that must not be sent twice an idle
-    /// one is always looked at first; others rely on their replay while it is fresh.
-    pub async fn connect(self: &Rc<Self>, is_replayable: bool) -> Result<Lease, CallError> {
-        if let Some(stream) = self.take_idle(is_replayable) {
+    /// A connection: an idle one, or a new one. An idle one is always looked at first (without
+    /// waiting), however fresh it is and however safe a replay would be: bytes that came behind the
+    /// last response would be taken for the next one, which is somebody else's
+    /// (docs/reference/hardening.md A15).
+    pub async fn connect(self: &Rc<Self>) -> Result<Lease, CallError> {
+        if let Some(stream) = self.take_idle() {
             return Ok(self.lease(stream, true));
         }
         self.open().await
@@ -238,7 +237,10 @@ impl Origin {
                 Ok(self.lease(stream, false))
             }
             Err(error) => {
-                self.rest();
+                // That we have no descriptor or port is no fault of the host.
+                if !error.is_ours() {
+                    self.rest();
+                }
                 Err(error)
             }
         }
@@ -263,7 +265,7 @@ impl Origin {
         Lease { stream: Some(stream), origin: self.clone(), is_reused }
     }
 
-    fn take_idle(&self, is_replayable: bool) -> Option<Stream> {
+    fn take_idle(&self) -> Option<Stream> {
         let mut idle = self.idle.borrow_mut();
         if idle.is_empty() {
             return None;
@@ -273,8 +275,7 @@ impl Origin {
             self.totals.idle.set(self.totals.idle.get().saturating_sub(1));
             let age = now - since;
             let too_old = self.transport.idle_timeout.is_some_and(|max| age > max);
-            let is_looked_at = !is_replayable || age > PEEK_AFTER;
-            if too_old || (is_looked_at && stream.is_stale()) {
+            if too_old || stream.is_stale() {
                 self.totals.open.set(self.totals.open.get().saturating_sub(1));
                 continue;
             }
@@ -360,7 +361,8 @@ impl Origin {
         idle.retain(|one| {
             let age = now - one.since;
             let is_over = max.is_some_and(|max| age > max);
-            !is_over && !(looks && age > PEEK_AFTER && one.stream.is_stale())
+            let is_closed = looks && one.stream.is_stale();
+            !is_over && !is_closed
         });
         let closed = before - idle.len();
         self.totals.idle.set(self.totals.idle.get().saturating_sub(closed));

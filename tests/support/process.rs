@@ -3,6 +3,7 @@
 use super::wire::escaped;
 use super::{PATIENCE, ms};
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,6 +92,20 @@ pub fn run_in(directory: &Path, arguments: &[&str], environment: &[(String, Stri
         );
     };
     Finished { status, stdout: stdout.whole(), stderr: stderr.whole() }
+}
+
+/// Gives the command a soft and hard limit.
+pub fn limit(command: &mut Command, resource: libc::__rlimit_resource_t, value: u64) {
+    let set = move || {
+        let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
+        // SAFETY: the call reads one structure that lives in this frame.
+        match unsafe { libc::setrlimit(resource, &limit) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: one system call between fork and exec; nothing allocates or locks.
+    unsafe { command.pre_exec(set) };
 }
 
 /// Waits for the end of a process.

@@ -14,6 +14,7 @@ use super::stream::Stream;
 use super::timer::timeout_at;
 
 pub mod config;
+pub mod fuzz;
 pub(super) mod session;
 mod verify;
 

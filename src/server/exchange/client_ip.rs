@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Exchange, Setting};
 use crate::http::HeaderId;
+use crate::plan::is_forwarding;
 
 impl Exchange {
     /// The client's address: the peer's, or what trusted forwarding fields say.
@@ -13,6 +14,9 @@ impl Exchange {
         let plan = &setting.plan.plan;
         let rule = &plan.client_ip;
         self.client_ip.clear();
+        if rule.hides_untrusted && !rule.trusts_peer(setting.peer) {
+            self.hide_forwarding(setting.bytes);
+        }
         if plan.app_engine {
             let named = self.head.fields.find_named(b"x-appengine-remote-addr", setting.bytes);
             if let Some(text) = named.and_then(|v| std::str::from_utf8(v).ok()) {
@@ -54,6 +58,17 @@ impl Exchange {
                 let _ = write!(self.client_ip, "{address}");
             }
             None => {}
+        }
+    }
+
+    /// Keeps an untrusted peer's word of where its request came from away from the backends.
+    fn hide_forwarding(&mut self, bytes: &[u8]) {
+        for field in &self.head.fields {
+            let name = field.name(bytes);
+            if is_forwarding(field.id, name) {
+                // An edit without a value removes the field; names are tokens.
+                self.edits.to_backend.push((String::from_utf8_lossy(name).into(), Vec::new()));
+            }
         }
     }
 }

@@ -26,6 +26,9 @@ impl Exchange {
         id: EndpointId,
     ) -> Answered {
         let plan = &setting.plan.plan;
+        if let Err(error) = content.check_first() {
+            return self.bad_body(setting, id.0, error);
+        }
         // A body that has to be held is read before the policies that look at it.
         let mut held = None;
         if endpoint.holds_body && !content.is_ended() {
@@ -101,7 +104,7 @@ impl Exchange {
         held: Option<Block>,
     ) -> Answered {
         let composed = self.call(setting, content, endpoint, held.as_ref()).await;
-        self.render(setting, endpoint, id, composed)
+        self.render(&setting.after(content), endpoint, id, composed)
     }
 
     /// As `compose`, with the response side of the stage `Pipe` between data and bytes.
@@ -115,6 +118,7 @@ impl Exchange {
         mut pipe: Ran<'_>,
     ) -> Answered {
         let composed = self.call(setting, content, endpoint, held.as_ref()).await;
+        let setting = &setting.after(content);
         let needs_body = endpoint.needs.contains(Needs::RESPONSE_BODY);
         let mut body = Vec::new();
         let mut tree = Tree::new();
@@ -190,6 +194,8 @@ impl Exchange {
             }
         };
         let to_client = RefCell::default();
+        let left =
+            Cell::new(usize::try_from(setting.plan.plan.limits.answer_bytes).unwrap_or(usize::MAX));
         let scene = Scene {
             core: &setting.worker.core,
             plan: setting.plan,
@@ -197,6 +203,7 @@ impl Exchange {
             request: &request,
             dropped_as: &Cell::new(Label::Cancelled),
             deadline: setting.started + endpoint.timeout,
+            left: &left,
             to_client: &to_client,
         };
         let composed = compose(scene, body, setting.started).await;
