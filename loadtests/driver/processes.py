@@ -19,13 +19,18 @@ def free_port():
 
 
 def raise_descriptors(wanted):
-    """As many open files as `wanted`, or as many as may be."""
+    """As many open files as `wanted`, or as many as may be; those who are started here inherit it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        wanted = hard
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return wanted
+    if soft >= wanted:
+        return soft
+    for limit in ((wanted, max(wanted, hard)), (min(wanted, hard), hard)):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+            return limit[0]
+        except (ValueError, OSError):
+            # Only root may raise the second one.
+            pass
+    return soft
 
 
 class Process:

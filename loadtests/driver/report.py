@@ -119,8 +119,9 @@ def tables(topics, own):
                (), watched_table(own["slow-clients"], "server"))
     if own.get("faults"):
         yield ("faults", "Faults elsewhere",
-               "Does a fault on one backend slow an endpoint of another? The canary gets 2,000 requests a second. The load of "
-               "the fault runs on the canary's core, so that part of the difference is the generator's own.",
+               "Does a fault on one backend slow an endpoint of another? The canary gets 2,000 requests a second, each counted "
+               "from when it was due. *Quiet*: the requests that the fault gets go to a backend that is well; merges, reloads "
+               "and hogs have nothing beside them.",
                (), watched_table(own["faults"], "fault"))
     if own.get("memory"):
         yield ("memory", "Memory and start", "What does it hold, and how soon does it answer?", (), memory_table(own["memory"]))

@@ -91,7 +91,7 @@ fn connections_close_then_endpoints_answer_503() {
         } else if both(0.925, 0.945) {
             response.status(200).header("Connection", "close");
             closed += 1;
-        } else if both(0.955, 0.975) {
+        } else if both(0.9501, 0.975) {
             response.status(503).header("Retry-After", "1").header("Connection", "close");
             refused += 1;
         } else {
@@ -100,7 +100,8 @@ fn connections_close_then_endpoints_answer_503() {
         let left = match (closed, refused) {
             (_, 1..) => return true,
             (0, _) => 0.93,
-            _ => 0.96,
+            // From here on holders are refused, too.
+            _ => 0.9501,
         };
         if after < left {
             hold(&gw, &mut holders, 100_000);
@@ -172,8 +173,10 @@ fn the_steps_are_settings() {
     let mut holders = Vec::new();
     fill(&gw, &mut holders, 0.13, 300_000);
     gw.get("/a").status(200).header("Connection", "close");
-    fill(&gw, &mut holders, 0.24, 300_000);
-    gw.get("/a").status(503);
+    until("endpoints answer 503", || {
+        fill(&gw, &mut holders, 0.2, 300_000);
+        gw.get("/a").code == 503
+    });
     let refused =
         gateway().ringway("limits", json!({"overload_close": 30, "overload_refuse": 20})).refused();
     refused.failed().says("overload_refuse").says("at least 30");
