@@ -298,7 +298,8 @@ async fn received(
     if status == 200 || status == 201 {
         let (block, content) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
         let mut part = PooledPart::take();
-        crate::json::decode::decode(&block[content.clone()], decode, &mut part)
+        super::decoding::decoded(&block[content.clone()], decode, &mut part)
+            .await
             .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;
         if part.had_trailing() {
             scene.core.cells.count(crate::telemetry::names::Count::JsonTrailing, 1);
