@@ -78,8 +78,13 @@ impl Stream {
                         Endpoint::Unix(path) => (Domain::UNIX, None, SockAddr::unix(path)?),
                     };
                     let raw = socket2::Socket::new(domain, Type::STREAM, protocol)?;
+                    if descriptors::is_reserved(raw.as_raw_fd()) {
+                        return Err(descriptors::exhausted());
+                    }
                     Below::Ring(RingSocket::connect(ring, raw.into(), address).await?)
                 }
+                // The socket is made inside of the connect: many may be under way.
+                None if !descriptors::has_room() => return Err(descriptors::exhausted()),
                 None => Below::Monoio(match to {
                     Endpoint::Tcp(address) => {
                         MonoioSocket::new(TcpStream::connect_addr(*address).await?)

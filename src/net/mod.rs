@@ -56,6 +56,6 @@ pub use turn::yield_now;
 pub use write_list::WriteList;
 
 #[cfg(test)]
-mod on_each_driver;
+pub(crate) mod on_each_driver;
 #[cfg(test)]
 mod proof;

@@ -12,7 +12,7 @@ use super::driver::{self, DriverKind};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs what `case` makes once under each driver.
-pub(super) fn on_each_driver<F, T>(case: F)
+pub(crate) fn on_each_driver<F, T>(case: F)
 where
     F: Fn() -> T + Send + Sync + Copy + 'static,
     T: Future<Output = ()>,

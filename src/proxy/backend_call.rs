@@ -317,7 +317,8 @@ async fn received(
         }
         let mut part = PooledPart::take();
         failpoint("decode");
-        crate::json::decode::decode(&block[content.clone()], decode, &mut part)
+        super::decoding::decoded(&block[content.clone()], decode, &mut part)
+            .await
             .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;
         if part.had_trailing() {
             scene.core.cells.count(crate::telemetry::names::Count::JsonTrailing, 1);

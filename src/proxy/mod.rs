@@ -5,6 +5,7 @@ mod chain;
 mod compose;
 mod core;
 mod data;
+mod decoding;
 mod failure;
 pub mod fuzz;
 mod gunzip;

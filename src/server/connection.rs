@@ -33,7 +33,7 @@ use crate::telemetry::names::Count;
 
 /// Why a client connection ended; the table of labels stands in [`CLOSE_REASONS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
+#[repr(u8)]
 pub enum CloseReason {
     /// The client closed between requests.
     Client,

@@ -26,6 +26,8 @@ use crate::telemetry::registry::Registry;
 const PERIOD: Duration = Duration::from_millis(100);
 /// The floor is the least within this time.
 const WINDOW: Duration = Duration::from_secs(10);
+/// Thousandths below a step at which the log takes it for over.
+const MARGIN: usize = 20;
 /// Percent of what the kernel allows that blocks may have where the file does not say.
 const BLOCKS_SHARE: u64 = 75;
 /// Percent that they keep, however much everything else needs.
@@ -148,8 +150,10 @@ impl Watch {
 
     /// A line for each step up, and one when it is over.
     fn tell(&mut self, steps: Steps, blocks: usize, process: usize) {
-        let step = steps.at(blocks.max(process));
-        let before = std::mem::replace(&mut self.step, step);
+        let (before, fullness) = (self.step, blocks.max(process));
+        // A step is over only well below it: near its border there would be a line each moment.
+        let step = steps.at(fullness).max(before.min(steps.at(fullness.saturating_add(MARGIN))));
+        self.step = step;
         let what = match step {
             _ if step == before => return,
             Load::Normal => {

@@ -195,6 +195,10 @@ impl Accepting {
     /// Nothing is accepted for a moment; nothing is asked of the listener either.
     async fn pause(&self, why: Pause) {
         self.worker.core.cells.count(why.count(), 1);
+        if why == Pause::Files {
+            // Idle connections to backends would keep them for ever.
+            self.worker.core.upstream.close_idle();
+        }
         timer::sleep_until(clock::now() + self.worker.admission.next_pause()).await;
     }
 

@@ -361,7 +361,8 @@ impl Origin {
         idle.retain(|one| {
             let age = now - one.since;
             let is_over = max.is_some_and(|max| age > max);
-            !is_over && !(looks && one.stream.is_stale())
+            let is_closed = looks && one.stream.is_stale();
+            !is_over && !is_closed
         });
         let closed = before - idle.len();
         self.totals.idle.set(self.totals.idle.get().saturating_sub(closed));

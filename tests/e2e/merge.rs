@@ -10,6 +10,7 @@ both_drivers! {
     a_partial_answer_keeps_what_came,
     fifty_backends,
     large_parts_are_merged_whole,
+    others_are_served_while_a_long_answer_is_decoded,
     a_body_goes_to_each_backend,
     doubled_keys_and_bytes_after_the_value,
 }
@@ -102,6 +103,35 @@ fn large_parts_are_merged_whole() {
     let gw = gateway().service("timeout", "10s").endpoint("/x", [&first, &second]).start();
     let expected = format!("{},{}", &a[..a.len() - 1], &b[1..]);
     gw.get("/x").status(200).completed(true).body(expected);
+}
+
+/// Two answers of 8 MiB, of many small members, on a gateway with one worker.
+fn others_are_served_while_a_long_answer_is_decoded() {
+    let long = |key: char| {
+        let entry = r#"{"id":1234,"name":"a name","tags":["x","y"],"price":12.5},"#;
+        format!("{{\"{key}\":[{}0]}}", entry.repeat(8 * 1024 * 1024 / entry.len()))
+    };
+    let (a, b) = (long('a'), long('b'));
+    let peer = backend().get("/a", a.clone()).get("/b", b.clone()).get("/canary", "{}");
+    let gw = gateway()
+        .ringway("workers", 1)
+        .endpoint("/long", [call(&peer, "/a"), call(&peer, "/b")])
+        .timeout(ms(60_000))
+        .endpoint("/canary", [call(&peer, "/canary")])
+        .start();
+    let mut big = gw.connect();
+    let mut canary = gw.connect();
+    big.write("GET /long HTTP/1.1\r\nHost: gw\r\n\r\n");
+    let answer = std::thread::spawn(move || big.response("GET").status(200).completed(true).bytes);
+    let mut served = 0;
+    while !answer.is_finished() {
+        canary.send("GET /canary HTTP/1.1\r\nHost: gw\r\n\r\n").status(200);
+        served += 1;
+    }
+    let found = answer.join().expect("the long answer came");
+    let expected = format!("{},{}", &a[..a.len() - 1], &b[1..]);
+    assert!(found == expected.as_bytes(), "the merge of both, byte for byte");
+    assert!(served > 1, "{served} others were served meanwhile");
 }
 
 fn a_body_goes_to_each_backend() {

@@ -6,7 +6,7 @@ use crate::both_drivers;
 use crate::invariants::{Profile, Site, honest};
 use crate::support::client::Connection;
 use crate::support::metrics::CHARGED_BYTES;
-use crate::support::{Answer, Step, backend, call, json, ms, until};
+use crate::support::{Answer, Step, backend, call, json, until};
 
 both_drivers! {
     client_slowloris_heads,

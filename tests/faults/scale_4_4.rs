@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 fn scale_ten_thousand_endpoints_start_and_answer() {
     const ENDPOINTS: usize = 10_000;
     let hosts: Vec<_> = (0..10).map(|_| honest()).collect();
-    let mut builder = Profile::Krakend.gateway();
+    let mut builder = Profile::Krakend.gateway().patient();
     for n in 0..ENDPOINTS {
         let host = |at: usize| &hosts[(n + at) % hosts.len()];
         let path = match n % 3 {

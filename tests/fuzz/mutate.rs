@@ -111,9 +111,8 @@ impl Mutator {
 
     /// Lines as units: doubled, swapped, left out, taken from elsewhere; numbers replaced.
     fn structure(&mut self, random: &mut Random) {
-        let lines: Vec<&[u8]> = self.input.split_inclusive(|byte| *byte == b'\n').collect();
+        let mut lines: Vec<&[u8]> = self.input.split_inclusive(|byte| *byte == b'\n').collect();
         let (one, two) = (random.below(lines.len()), random.below(lines.len()));
-        let mut lines = lines;
         match random.below(5) {
             _ if lines.is_empty() => return,
             0 => lines.insert(two, lines[one]),

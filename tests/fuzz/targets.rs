@@ -29,8 +29,8 @@ macro_rules! targets {
 }
 
 targets! {
-    ringway::http::fuzz::fuzz_head, "http::fuzz_head", [HTTP], 1024, 2_000;
-    ringway::http::fuzz::fuzz_response, "http::fuzz_response", [HTTP], 1024, 2_000;
+    ringway::http::fuzz::fuzz_head, "http::fuzz_head", [HTTP], 1024, 4_000;
+    ringway::http::fuzz::fuzz_response, "http::fuzz_response", [HTTP], 1024, 4_000;
     ringway::http::fuzz::fuzz_chunked, "http::fuzz_chunked", [CHUNKS], 1024, 6_000;
     ringway::http::fuzz::fuzz_trailers, "http::fuzz_trailers", [CHUNKS, HTTP], 1024, 4_000;
     ringway::http::fuzz::fuzz_uri, "http::fuzz_uri", [PATHS], 512, 6_000;
@@ -38,7 +38,7 @@ targets! {
     ringway::http::fuzz::fuzz_hop, "http::fuzz_hop", [HTTP], 1024, 3_000;
     ringway::http::fuzz::fuzz_field, "http::fuzz_field", [HTTP], 512, 6_000;
     ringway::http::fuzz::fuzz_quote, "http::fuzz_quote", [], 512, 4_000;
-    ringway::json::fuzz::fuzz_scan, "json::fuzz_scan", [JSON], 2048, 4_000;
+    ringway::json::fuzz::fuzz_scan, "json::fuzz_scan", [JSON], 2048, 8_000;
     ringway::json::fuzz::fuzz_decode, "json::fuzz_decode", [JSON], 1024, 300;
     ringway::config::fuzz::fuzz_config, "config::fuzz_config", [CONFIG, JSON], 4096, 300;
     ringway::config::fuzz::fuzz_values, "config::fuzz_values", [CONFIG, PATHS], 256, 50;
@@ -53,8 +53,8 @@ targets! {
     ringway::proxy::fuzz::fuzz_location, "proxy::fuzz_location", [PATHS, ADDRESSES], 512, 5_000;
     ringway::telemetry::fuzz::fuzz_log, "telemetry::fuzz_log", [], 512, 3_000;
     ringway::net::tls::fuzz::fuzz_pem, "net::fuzz_pem", [PEM], 4096, 300;
-    differential::requests, "differential::requests", [HTTP, CHUNKS, PATHS], 2048, 6_000;
-    differential::responses, "differential::responses", [HTTP, CHUNKS], 2048, 6_000;
-    forward::forward, "differential::forward", [HTTP, PATHS], 2048, 3_000;
+    differential::requests, "differential::requests", [HTTP, CHUNKS, PATHS], 2048, 12_000;
+    differential::responses, "differential::responses", [HTTP, CHUNKS], 2048, 12_000;
+    forward::forward, "differential::forward", [HTTP, PATHS], 2048, 6_000;
     forward::explain, "differential::explain", [PATHS], 512, 500;
 }

@@ -3,13 +3,18 @@
 
 use crate::both_drivers;
 use crate::stage::{Stage, get, post};
-use crate::support::{Step, answer, call, escaped, gateway, json};
+use crate::support::{Step, answer, backend, call, echo, embed, escaped, gateway, json};
+use ringway::{
+    Answer as Reply, Level, Node, PlanCx, Policy, Registration, RequestCx, Stage as Place, Verdict,
+};
+use std::sync::Arc;
 
 both_drivers! {
     a6_an_upgrade_is_no_tunnel,
     a6_an_upgrade_with_content,
     a6_a_switch_that_nobody_asked_for,
     a7_unread_content_is_no_request,
+    a7_a_policys_refusal,
     a7_more_than_is_drained,
     a8_expectations,
     a8_an_answer_before_the_content,
@@ -139,6 +144,57 @@ fn a7_unread_content_is_no_request() {
                 );
             }
         }
+    }
+}
+
+/// What a token check will do.
+struct Refuses;
+
+impl Policy for Refuses {
+    fn on_request(&self, _: &mut RequestCx<'_>) -> Verdict {
+        Verdict::Answer(Reply::empty(401, "policy"))
+    }
+}
+
+fn refuses(_: &Node<'_>, _: &mut PlanCx<'_>) -> Option<Arc<dyn Policy>> {
+    Some(Arc::new(Refuses))
+}
+
+/// The row itself: a policy answers before the content is read, which comes in a packet of its own.
+fn a7_a_policys_refusal() {
+    const OWN: Registration =
+        Registration::new("test/refuses", Place::Handler, Level::ENDPOINT, refuses);
+    let peer = backend().on("/f/*", echo());
+    let builder = gateway()
+        .one_worker()
+        .endpoint("/admin", [call(&peer, "/f/admin")])
+        .endpoint("/protected", [call(&peer, "/f/protected")])
+        .method("POST")
+        .noop()
+        .extra("test/refuses", json!({}));
+    let gw = embed(builder, &[OWN]);
+    let smuggled = "GET /admin HTTP/1.1\r\nHost: x\r\nA: bbbbbb";
+    let length = smuggled.len();
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let mut client = gw.connect();
+        client.write(format!(
+            "POST /protected HTTP/1.1\r\nHost: x\r\n{expect}Content-Length: {length}\r\n\r\n"
+        ));
+        let found = client.response("POST");
+        found.status(401);
+        assert!(found.interim.is_empty(), "the content was asked for: {found}");
+        client.try_write(smuggled);
+        if expect.is_empty() {
+            // It was drained: what follows is the next request.
+            client.write("GET /admin HTTP/1.1\r\nHost: x\r\n\r\n");
+            client.response("GET").status(200);
+            client.finish().gone();
+        } else {
+            client.gone();
+        }
+        let seen = peer.take();
+        assert_eq!(seen.len(), usize::from(expect.is_empty()), "{seen:?}");
+        assert!(seen.iter().all(|request| request.field("a").is_none()));
     }
 }
 

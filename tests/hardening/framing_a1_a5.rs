@@ -37,6 +37,9 @@ fn a1_two_framings() {
         let get = format!("GET /f/1 HTTP/1.1\r\nHost: gw\r\n{lines}\r\n{chunks}");
         stage.rejects_with(what, get, &[400]);
     }
+    let page = stage.gw.metrics();
+    let n = page.sum("ringway_requests_total", &["status=\"4xx\"", "outcome=\"bad_request\""]);
+    assert!((n - 16.0).abs() < 0.5, "{n} refusals are counted");
 }
 
 fn a2_lenient_lengths() {

@@ -141,7 +141,7 @@ fn c4_nominations_do_not_delete_our_fields() {
         }
         // The client's own fields are its own to remove; ours take their place.
         assert_eq!(request.field("x-user"), None);
-        assert!(request.field("user-agent").is_some_and(|agent| agent != ""), "{profile}");
+        assert!(request.field("user-agent").is_some_and(|agent| !agent.is_empty()), "{profile}");
         // And a policy's field stands behind the nomination of the client's.
         let request = seen(&stage, "Connection: X-Forwarded-For\r\nX-Forwarded-For: 9.9.9.9\r\n");
         let expected = if profile == "safe" { "127.0.0.1" } else { "9.9.9.9" };

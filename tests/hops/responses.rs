@@ -15,7 +15,7 @@ use crate::words::{CHUNKS, HTTP};
 const N: usize = 200;
 
 /// What the gateways wait for a backend whose lie is that more would come.
-const PATIENCE: &str = "300ms";
+const PATIENCE: &str = "2s";
 
 /// Plain responses, and the families of broken ones.
 const PLAIN: &[&[u8]] = &[

@@ -3,7 +3,7 @@
 
 use crate::both_drivers;
 use crate::support::client::Connection;
-use crate::support::{Gateway, answer, backend, call, gateway, json, ms, until};
+use crate::support::{Gateway, PATIENCE, answer, backend, call, gateway, json, ms, until};
 use std::time::Instant;
 
 both_drivers! {
@@ -55,14 +55,25 @@ fn hold(gw: &Gateway, holders: &mut Vec<Connection>, bytes: usize) {
     }
 }
 
+/// As `until`, for what takes many steps.
+fn patiently(what: &str, mut ready: impl FnMut() -> bool) {
+    let end = Instant::now() + 4 * PATIENCE;
+    while !ready() {
+        assert!(Instant::now() < end, "this did not happen: {what}");
+    }
+}
+
 /// Holders until this share is charged.
 fn fill(gw: &Gateway, holders: &mut Vec<Connection>, share: f64, bytes: usize) {
-    until("it is filled", || {
-        let is_filled = charged(gw) >= share;
-        if !is_filled {
+    patiently("it is filled", || {
+        let missing = (share - charged(gw)) * MEMORY;
+        if missing > 0.0 {
+            // Each holds its bytes in a block of the next size, and reads ahead.
+            let together = (missing / (bytes as f64 * 1.5)) as usize;
+            holders.extend((1..together).map(|_| holder(gw, bytes)));
             hold(gw, holders, bytes);
         }
-        is_filled
+        missing <= 0.0
     });
 }
 
@@ -77,7 +88,7 @@ fn connections_close_then_endpoints_answer_503() {
     let mut holders = Vec::new();
     fill(&gw, &mut holders, 0.85, 1_000_000);
     let (mut kept, mut closed, mut refused) = (0, 0, 0);
-    until("endpoints answer 503", || {
+    patiently("endpoints answer 503", || {
         // What is charged falls when idle reads give their blocks back: the step counts only where
         // it was the same before and after.
         let before = charged(&gw);
@@ -91,7 +102,7 @@ fn connections_close_then_endpoints_answer_503() {
         } else if both(0.925, 0.945) {
             response.status(200).header("Connection", "close");
             closed += 1;
-        } else if both(0.955, 0.975) {
+        } else if both(0.9501, 0.975) {
             response.status(503).header("Retry-After", "1").header("Connection", "close");
             refused += 1;
         } else {
@@ -100,7 +111,8 @@ fn connections_close_then_endpoints_answer_503() {
         let left = match (closed, refused) {
             (_, 1..) => return true,
             (0, _) => 0.93,
-            _ => 0.96,
+            // From here on holders are refused, too.
+            _ => 0.9501,
         };
         if after < left {
             hold(&gw, &mut holders, 100_000);
@@ -172,8 +184,10 @@ fn the_steps_are_settings() {
     let mut holders = Vec::new();
     fill(&gw, &mut holders, 0.13, 300_000);
     gw.get("/a").status(200).header("Connection", "close");
-    fill(&gw, &mut holders, 0.24, 300_000);
-    gw.get("/a").status(503);
+    until("endpoints answer 503", || {
+        fill(&gw, &mut holders, 0.2, 300_000);
+        gw.get("/a").code == 503
+    });
     let refused =
         gateway().ringway("limits", json!({"overload_close": 30, "overload_refuse": 20})).refused();
     refused.failed().says("overload_refuse").says("at least 30");

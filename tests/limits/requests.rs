@@ -144,6 +144,7 @@ fn held_bodies() {
     let peer = backend().on("/a", "{}");
     let start = |limits| {
         limited(limits)
+            .service("timeout", "60s")
             .endpoint("/held", [&peer, &peer])
             .method("POST")
             .endpoint("/streamed", [&peer])

@@ -93,6 +93,7 @@ pub struct GatewayBuilder {
     pub(super) stdout: Option<Stdio>,
     pub(super) port: Port,
     pub(super) admin: Option<Port>,
+    pub(super) patience: Duration,
 }
 
 /// A gateway with no endpoint, on a free port, with the driver of the test.
@@ -116,6 +117,7 @@ pub fn gateway() -> GatewayBuilder {
         stdout: None,
         port,
         admin: None,
+        patience: super::PATIENCE,
     }
 }
 
@@ -207,6 +209,12 @@ impl GatewayBuilder {
     /// One worker: everything on one core's pools and cells.
     pub fn one_worker(self) -> Self {
         self.ringway("workers", 1)
+    }
+
+    /// The file is so large that a debug build on a loaded machine takes its time to read it.
+    pub fn patient(mut self) -> Self {
+        self.patience = 5 * super::PATIENCE;
+        self
     }
 
     /// The admin listener on a free port.

@@ -59,7 +59,7 @@ impl Gateway {
     /// Waits until it accepts; what it said where it ends instead.
     #[track_caller]
     fn wait_listening(&mut self) -> Result<(), Finished> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + self.builder.patience;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
                 let (stdout, stderr) = (self.stdout.whole(), self.stderr.whole());
@@ -68,7 +68,12 @@ impl Gateway {
             if TcpStream::connect_timeout(&self.address, ms(200)).is_ok() {
                 break;
             }
-            assert!(Instant::now() < end, "{} does not accept", self.address);
+            if Instant::now() > end {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                let said = (self.stdout.shown(), self.stderr.shown());
+                panic!("{} does not accept\n{}{}", self.address, said.0, said.1);
+            }
             std::thread::sleep(ms(5));
         }
         if let Some(admin) = self.admin {

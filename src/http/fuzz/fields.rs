@@ -69,7 +69,10 @@ pub fn fuzz_field(input: &[u8]) -> u64 {
     let mut out = b"GET / HTTP/1.0\r\n".to_vec();
     let before = out.len();
     let written = encode::checked_field(&mut out, name, value);
-    assert_eq!(written, encode::is_name(name) && encode::is_value(value));
+    let frames = ["content-length", "transfer-encoding", "connection"]
+        .iter()
+        .any(|framing| name.eq_ignore_ascii_case(framing.as_bytes()));
+    assert_eq!(written, !frames && encode::is_name(name) && encode::is_value(value));
     if !written {
         assert_eq!(out.len(), before);
         return seen((encode::is_name(name), encode::is_value(value)));
@@ -77,7 +80,7 @@ pub fn fuzz_field(input: &[u8]) -> u64 {
     encode::end_of_head(&mut out);
     let limits = HeadLimits { bytes: usize::MAX, line: u16::MAX as usize, ..HeadLimits::DEFAULT };
     let mut head = RequestHead::default();
-    // It may still say something about framing that no request may say; it is never two lines.
+    // It may still be what no request may say, such as a bad Host; it is never two lines.
     if parse_request(&out, &limits, &mut head) == Ok(Progress::Done) {
         assert_eq!(head.fields.len(), 1);
         let field = &head.fields.as_slice()[0];

@@ -159,7 +159,7 @@ pub(super) enum Way {
 }
 
 /// All ways that this CPU has.
-pub(super) fn looks() -> Vec<Way> {
+pub(super) fn ways() -> Vec<Way> {
     [
         Some(Way::Best),
         Some(Way::Words),

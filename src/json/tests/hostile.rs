@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::fuzz::{fuzz_decode, fuzz_scan};
+use super::super::fuzz::{each_way_sees_the_same, fuzz_decode, fuzz_scan};
 
 /// Bytes that mean something to a scanner, so that random strings of them get far.
 const TOKENS: &[&[u8]] = &[
@@ -60,5 +60,23 @@ proptest! {
         let bytes: Vec<u8> = tokens.iter().flat_map(|token| TOKENS[*token]).copied().collect();
         fuzz_scan(&bytes);
         fuzz_decode(&bytes);
+    }
+
+    /// The same with a long way before them, so that chunks end inside.
+    #[test]
+    fn random_tokens_across_chunks(
+        tokens in proptest::collection::vec(0..TOKENS.len(), 0..60),
+        before in prop_oneof![Just("0,"), Just("\"a\","), Just("    "), Just("[true,1.5],"), Just("{\"k\":-3},")],
+        n_before in 0..200_usize,
+        inside: bool,
+    ) {
+        let mut bytes = b"[".to_vec();
+        bytes.extend(before.bytes().cycle().take(n_before * before.len()));
+        if inside {
+            bytes.push(b'"');
+        }
+        bytes.extend(tokens.iter().flat_map(|token| TOKENS[*token]));
+        bytes.extend_from_slice(b"\",1]");
+        each_way_sees_the_same(&bytes);
     }
 }

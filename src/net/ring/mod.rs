@@ -141,6 +141,9 @@ impl Ring {
     }
 
     fn cancel(&self, key: Key) {
+        if self.is_down() {
+            return;
+        }
         self.push_free(opcode::AsyncCancel::new(key.user_data()).build());
     }
 

@@ -29,6 +29,11 @@ pub(super) fn set_token(token: u64) {
     TOKEN.set(token);
 }
 
+/// Empties the queue of this thread: its tasks have no work any more.
+pub(super) fn forget_ready() {
+    drop(READY.with_borrow_mut(std::mem::take));
+}
+
 type Work = Placed<dyn Future<Output = ()>>;
 
 struct Task {
@@ -295,7 +300,7 @@ impl Tasks {
             let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(work)));
             drop(dropped);
         }
-        READY.with_borrow_mut(std::mem::take);
+        forget_ready();
     }
 
     /// Lets go of the list of wakes from other threads; later ones find it closed.

@@ -158,6 +158,8 @@ impl Drop for Running {
         CURRENT.replace(None);
         wheel::drive_by_turns(false);
         clock::stop();
+        // What has ended above may have woken tasks: no reference may be left when others may count.
+        tasks::forget_ready();
         tasks::set_token(0);
         ring.tasks.close();
     }
