@@ -23,8 +23,10 @@ const DENSE: usize = HUGE / SMALL / 4;
 /// Between looks: at first, and when there is nothing to do.
 const FIRST: Duration = Duration::from_millis(500);
 const LAST: Duration = Duration::from_secs(16);
-/// Working means: more than this share of a core since the last look.
-const WORKING: f64 = 0.05;
+/// Working means: so much CPU time beyond a tenth of a core. Accepting ten thousand connections that
+/// then rest is half of that, and their memory is not worth a huge page.
+const WORKING: Duration = Duration::from_secs(1);
+const FREE_SHARE: u32 = 10;
 
 /// Starts the thread that looks after the memory of the calling thread's allocator. Does nothing
 /// where the machine's owner has turned huge pages off.
@@ -47,12 +49,13 @@ fn look_after(heap: usize) {
     let mut pause = FIRST;
     let mut used = clock::cpu_time();
     let mut known = 0;
+    let mut work = Work::default();
     loop {
         thread::sleep(pause);
         let now = clock::cpu_time();
-        let share = now.saturating_sub(used).as_secs_f64() / pause.as_secs_f64();
+        let is_working = work.add(now.saturating_sub(used), pause);
         used = now;
-        if share < WORKING {
+        if !is_working {
             pause = FIRST;
             continue;
         }
@@ -63,6 +66,18 @@ fn look_after(heap: usize) {
         };
         pause = if collapsed > known { FIRST } else { (pause * 2).min(LAST) };
         known = collapsed;
+    }
+}
+
+/// A bucket of CPU time that leaks a tenth of a core.
+#[derive(Default)]
+struct Work(Duration);
+
+impl Work {
+    /// Takes what was used in so much time; whether the process works.
+    fn add(&mut self, used: Duration, passed: Duration) -> bool {
+        self.0 = (self.0 + used).saturating_sub(passed / FREE_SHARE).min(2 * WORKING);
+        self.0 >= WORKING
     }
 }
 
@@ -121,6 +136,27 @@ fn collapse(from: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_counts_as_work() {
+        let ms = Duration::from_millis;
+        for (case, used, looks, expected) in [
+            ("idle", 0, 1000, false),
+            ("a tenth of a core, for ever", 50, 1000, false),
+            ("ten thousand connections at once", 500, 1, false),
+            ("a core for a second", 500, 2, false),
+            ("a core for longer", 500, 3, true),
+            ("a fifth of a core for ten seconds", 100, 20, true),
+        ] {
+            let mut work = Work::default();
+            let works = (0..looks).map(|_| work.add(ms(used), FIRST)).last();
+            assert_eq!(works, Some(expected), "{case}");
+        }
+        // It is over as soon as the bucket is empty.
+        let mut work = Work(2 * WORKING);
+        assert!(work.add(ms(0), ms(500)));
+        assert!(!work.add(ms(0), LAST));
+    }
 
     #[test]
     fn lines_of_maps() {

@@ -121,13 +121,18 @@ enum Rest {
 /// After the last answer to a client that may still send: closing with unread bytes would be a reset,
 /// which takes the answer with it. So our side ends first, and the client gets `drain_time` to read
 /// and to end its own; what it sends meanwhile is dropped, up to `drain_bytes`, then left unread.
-async fn linger(worker: &Rc<Worker>, slot: &Slot, send: &mut SendHalf) {
+async fn linger(
+    worker: &Rc<Worker>,
+    slot: &Slot,
+    send: &mut SendHalf,
+    reason: CloseReason,
+) -> CloseReason {
     let (bytes, time) = {
         let limits = &worker.plan().plan.limits;
         (limits.drain_bytes as usize, limits.drain_time)
     };
     if send.shutdown().await.is_err() {
-        return;
+        return reason;
     }
     let mut left = bytes;
     let _ = timer::timeout_at(clock::now() + time, async {
@@ -139,6 +144,7 @@ async fn linger(worker: &Rc<Worker>, slot: &Slot, send: &mut SendHalf) {
         }
     })
     .await;
+    reason
 }
 
 impl Drop for Open {
@@ -188,9 +194,7 @@ fn requests<'a>(
                 Head::Done => {}
                 Head::Bad(error) => {
                     place(refuse(worker, &plan, send, &exchange, error, peer)).await;
-                    worker.recycle(exchange);
-                    place(linger(worker, slot, send)).await;
-                    return CloseReason::BadRequest;
+                    return place(linger(worker, slot, send, CloseReason::BadRequest)).await;
                 }
                 Head::Late => return CloseReason::HeadTimeout,
                 Head::Closed(Closed::Fin) => return CloseReason::Client,
@@ -221,8 +225,7 @@ fn requests<'a>(
                 }
                 After::Close(reason, Rest::Nothing) => return reason,
                 After::Close(reason, Rest::Unread) => {
-                    place(linger(worker, slot, send)).await;
-                    return reason;
+                    return place(linger(worker, slot, send, reason)).await;
                 }
             }
         }

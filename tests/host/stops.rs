@@ -13,7 +13,7 @@ both_drivers! {
     uploads_and_downloads_survive_a_stop,
 }
 
-const STOP: Duration = ms(4500);
+const STOP: Duration = ms(3500);
 
 /// Stops the process for longer than every deadline of these tests, while `meanwhile` happens.
 fn stopped(gw: &Gateway, meanwhile: impl FnOnce()) {
@@ -26,7 +26,7 @@ fn stopped(gw: &Gateway, meanwhile: impl FnOnce()) {
 /// Idle connections whose next request came during the stop, and heads that were half there.
 fn connections_survive_a_stop() {
     let peer = backend().on("/a", r#"{"a":1}"#);
-    let limits = json!({"keep_alive": "4s", "head_timeout": "4s"});
+    let limits = json!({"keep_alive": "3s", "head_timeout": "3s"});
     let mut subject = subject(gateway().ringway("limits", limits).endpoint("/a", [&peer]));
     let request = "GET /a HTTP/1.1\r\nHost: gw\r\n\r\n";
     for _ in 0..2 {
@@ -52,8 +52,8 @@ fn connections_survive_a_stop() {
 /// Backends that answered during the stop, well within the timeout by their own clock.
 fn calls_survive_a_stop() {
     let slow = backend().on("/slow", answer(200).after(ms(300)).body(r#"{"slow":1}"#));
-    let builder = gateway().endpoint("/slow", [&slow]).timeout(ms(4000));
-    let mut subject = subject(builder.endpoint("/two", [&slow, &slow]).timeout(ms(4000)));
+    let builder = gateway().endpoint("/slow", [&slow]).timeout(ms(3000));
+    let mut subject = subject(builder.endpoint("/two", [&slow, &slow]).timeout(ms(3000)));
     for path in ["/slow", "/two"] {
         let before = slow.requests().len();
         let mut clients: Vec<Connection> = (0..10).map(|_| subject.gw.connect()).collect();
@@ -74,11 +74,11 @@ fn calls_survive_a_stop() {
 fn uploads_and_downloads_survive_a_stop() {
     let long = "x".repeat(16 << 20);
     let peer = backend().on("/long", &*long).post("/up", r#"{"up":1}"#);
-    let limits = json!({"body_idle": "4s", "write_idle": "4s"});
+    let limits = json!({"body_idle": "3s", "write_idle": "3s"});
     let mut subject = subject(
         gateway()
             .ringway("limits", limits)
-            .ringway("stream_idle", "4s")
+            .ringway("stream_idle", "3s")
             .endpoint("/long", [crate::support::call(&peer, "/long")])
             .noop()
             .endpoint(

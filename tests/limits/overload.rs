@@ -68,9 +68,6 @@ fn fill(gw: &Gateway, holders: &mut Vec<Connection>, share: f64, bytes: usize) {
     patiently("it is filled", || {
         let missing = (share - charged(gw)) * MEMORY;
         if missing > 0.0 {
-            // Each holds its bytes in a block of the next size, and reads ahead.
-            let together = (missing / (bytes as f64 * 1.5)) as usize;
-            holders.extend((1..together).map(|_| holder(gw, bytes)));
             hold(gw, holders, bytes);
         }
         missing <= 0.0
