@@ -49,7 +49,7 @@ struct State {
     fd: RawFd,
     /// What has arrived, oldest first: one block as a rule, more behind it.
     first: Option<Block>,
-    /// A box, since most connections never have more than one.
+    #[allow(clippy::box_collection, reason = "most connections never have more than one block")]
     rest: Option<Box<VecDeque<Block>>>,
     /// Bytes of memory in those blocks.
     held: usize,

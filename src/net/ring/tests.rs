@@ -152,7 +152,8 @@ fn wakers_may_outlive_the_ring_and_wake_from_anywhere() {
             // All that one can do with a waker, here and after the ring has gone.
             waker.wake_by_ref();
             kept.push(waker.clone());
-            waker.clone().wake();
+            let copy = waker.clone();
+            copy.wake();
             drop(waker);
         }
         kept

@@ -36,18 +36,18 @@ pub(in super::super) fn probe() -> io::Result<()> {
 fn try_multishot(ring: &Rc<Ring>) -> io::Result<()> {
     let (ours, mut other) = std::os::unix::net::UnixStream::pair()?;
     let socket = super::RingSocket::new(ring.clone(), ours.into());
-    let mut cx = Context::from_waker(std::task::Waker::noop());
+    let cx = Context::from_waker(std::task::Waker::noop());
     for byte in [1, 2] {
         io::Write::write_all(&mut other, &[byte])?;
         // The first poll arms; one entry into the kernel brings what is there.
-        let mut polled = socket.poll_recv(&mut cx);
+        let mut polled = socket.poll_recv(&cx);
         for _ in 0..2 {
             if polled.is_ready() {
                 break;
             }
             ring.io.borrow_mut().enter(Wait::AtMost(END_STEP))?;
             ring.reap();
-            polled = socket.poll_recv(&mut cx);
+            polled = socket.poll_recv(&cx);
         }
         match polled {
             Poll::Ready(Ok(block)) if block[..] == [byte] && !socket.holds_block() => {}
