@@ -196,16 +196,13 @@ pub struct Lease {
 }
 
 impl Origin {
-    /// A connection: an idle one, or a new one. For a request that must not be sent twice an idle
-    /// one is always looked at first; others rely on their replay while it is fresh.
-    pub async fn connect(self: &Rc<Self>, is_replayable: bool) -> Result<Lease, CallError> {
-        if let Some(stream) = self.take_idle(is_replayable) {
-            return Ok(self.lease(stream, true));
-        }
-        self.open().await
+    /// An idle connection. For a request that must not be sent twice it is always looked at first;
+    /// others rely on their replay while it is fresh.
+    pub fn take(self: &Rc<Self>, is_replayable: bool) -> Option<Lease> {
+        self.take_idle(is_replayable).map(|stream| self.lease(stream, true))
     }
 
-    /// A new connection, whatever is idle (for the one replay after a stale one).
+    /// A new connection, whatever is idle: where none was, or for the one replay after a stale one.
     pub async fn open(self: &Rc<Self>) -> Result<Lease, CallError> {
         if self.opening.get() >= self.transport.opens_max {
             if let Some(stream) = place(self.wait()).await? {
