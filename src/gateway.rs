@@ -184,8 +184,8 @@ impl Builder {
         self
     }
 
-    /// `"io_uring"` or `"epoll"`; default: the environment's `RINGWAY_DRIVER`, else the best that the
-    /// kernel allows.
+    /// `"io_uring"`, `"monoio"` (io_uring without our own ring, to compare) or `"epoll"`; default: the
+    /// environment's `RINGWAY_DRIVER`, else the best that the kernel allows.
     pub fn driver(mut self, name: impl Into<String>) -> Builder {
         self.driver = Some(name.into());
         self

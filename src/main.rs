@@ -1,5 +1,7 @@
 //! The `ringway` binary: an allocator and the command line.
 
+// A sanitizer sees nothing of what another allocator than the system's hands out.
+#[cfg(not(ringway_sanitized))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -268,3 +268,61 @@ fn every_page_is_in_the_summary() {
         .collect();
     assert!(wrong.is_empty(), "not in docs/SUMMARY.md: {wrong:#?}");
 }
+
+/// The names of the rows' tests: the lists of `both_drivers!` in `tests/hardening`.
+fn row_tests() -> Vec<String> {
+    let mut sources = Vec::new();
+    files(
+        &root().join("tests/hardening"),
+        &|path| path.extension() == Some("rs".as_ref()),
+        &mut sources,
+    );
+    let mut names = Vec::new();
+    for source in sources {
+        let text = fs::read_to_string(source).expect("a source");
+        for list in text.split("both_drivers! {").skip(1) {
+            let list = list.split('}').next().unwrap_or_default();
+            names.extend(list.split(',').map(|name| name.trim().to_owned()));
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names.sort();
+    names
+}
+
+/// The cells of the lines of tables.
+fn cells(page: &str) -> impl Iterator<Item = Vec<&str>> {
+    page.lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.split('|').skip(1).map(str::trim).collect())
+}
+
+/// Each row of tables A and C has a test that is named after it, and the page that says what the
+/// tests assert names them all, each at its row.
+#[test]
+fn every_row_of_the_hardening_tables_has_its_test() {
+    let page = fs::read_to_string(root().join("docs/design/hardening-tests.md")).expect("the page");
+    let tables = fs::read_to_string(root().join("docs/reference/hardening.md")).expect("the rows");
+    let tests = row_tests();
+    let of_row = |row: &str| format!("{}_", row.to_lowercase());
+    let is_row = |cell: &str| {
+        let (table, number) = cell.split_at(1.min(cell.len()));
+        matches!(table, "A" | "C") && number.parse::<u32>().is_ok()
+    };
+    let rows: Vec<_> = cells(&tables).map(|cells| cells[0]).filter(|cell| is_row(cell)).collect();
+    assert!(rows.len() >= 18 + 13, "rows: {rows:?}");
+    for row in &rows {
+        let has_test = tests.iter().any(|test| test.starts_with(&of_row(row)));
+        assert!(has_test, "{row} has no test in tests/hardening");
+    }
+    let mut told: Vec<String> = cells(&page)
+        .filter(|cells| cells.len() > 2 && cells[1].starts_with('`') && cells[1].contains('_'))
+        .map(|cells| {
+            let test = cells[1].trim_matches('`').to_owned();
+            assert!(test.starts_with(&of_row(cells[0])), "{test} stands at {}", cells[0]);
+            test
+        })
+        .collect();
+    told.sort();
+    assert_eq!(told, tests, "the page and the tests differ");
+}

@@ -124,7 +124,7 @@ fn forbidden_rings_fall_to_epoll_and_say_why() {
         ("ENOSYS", SETUP, REGISTER, libc::ENOSYS, 1),
         ("EPERM", SETUP, REGISTER, libc::EPERM, 1),
         ("ENOMEM", SETUP, SETUP, libc::ENOMEM, 1),
-        ("EINVAL", SETUP, SETUP, libc::EINVAL, 3),
+        ("EINVAL", SETUP, SETUP, libc::EINVAL, 4),
         ("only register is forbidden", REGISTER, REGISTER, libc::EPERM, 1),
         ("only enter is forbidden", ENTER, ENTER, libc::EPERM, 1),
     ] {
@@ -138,7 +138,7 @@ fn forbidden_rings_fall_to_epoll_and_say_why() {
         if from == SETUP {
             // Even a worker that is told to use a ring goes on without.
             assert!(output.status.success(), "{case}\n{show}\n{errors}");
-            assert_eq!(lines(&output, "ran: "), ["epoll"; 4], "{case}");
+            assert_eq!(lines(&output, "ran: "), ["epoll"; 5], "{case}");
         }
     }
 }
@@ -231,7 +231,7 @@ fn stopped() {
 
 #[test]
 fn a_stopped_process_goes_on_where_it_was() {
-    for wish in ["io_uring", "epoll"] {
+    for wish in ["io_uring", "monoio", "epoll"] {
         let mut running = again("stopped")
             .env("RINGWAY_DRIVER", wish)
             .stdout(Stdio::piped())

@@ -137,21 +137,112 @@ fn no_forbidden_words() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// Files of `src/` with the lines where `unsafe` is written; a line of an attribute is none.
+fn unsafe_lines() -> Vec<(String, String, Vec<usize>)> {
+    let keyword = ["uns", "afe "].concat();
+    let mut found = Vec::new();
+    for path in rust_files("src") {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let lines = code_lines(&text).filter(|(_, code)| code.contains(&keyword));
+        let lines: Vec<usize> = lines.map(|(line, _)| line).collect();
+        if !lines.is_empty() {
+            found.push((relative(&path), text, lines));
+        }
+    }
+    found
+}
+
 #[test]
 fn unsafe_stands_where_it_may() {
-    let keyword = ["uns", "afe "].concat();
-    let wrong: Vec<_> = rust_files("src")
+    let wrong: Vec<_> = unsafe_lines()
         .into_iter()
-        .map(|path| (relative(&path), fs::read_to_string(&path).unwrap_or_default()))
-        .filter(|(name, _)| !name.starts_with("src/net/") && name != "src/json/scan.rs")
-        .flat_map(|(name, text)| {
-            code_lines(&text)
-                .filter(|(_, code)| code.contains(&keyword))
-                .map(|(line, _)| format!("{name}:{line}"))
-                .collect::<Vec<_>>()
-        })
+        .filter(|(name, ..)| !name.starts_with("src/net/") && !name.starts_with("src/json/scan"))
+        .map(|(name, _, lines)| format!("{name}: {lines:?}"))
         .collect();
     assert!(wrong.is_empty(), "`unsafe` belongs in `net/` and `json/scan.rs` only: {wrong:#?}");
+}
+
+/// Each place says why it is sound: in the comment before it, or, for a function, in what it does.
+#[test]
+fn every_unsafe_says_why_it_is_sound() {
+    const BEFORE: usize = 12;
+    const AFTER: usize = 6;
+    let mut wrong = Vec::new();
+    for (name, text, lines) in unsafe_lines() {
+        let all: Vec<&str> = text.lines().collect();
+        for line in lines {
+            let (from, to) = (line.saturating_sub(BEFORE), (line + AFTER).min(all.len()));
+            if !all[from..to].iter().any(|text| text.contains("SAFETY:")) {
+                wrong.push(format!("{name}:{line}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "no SAFETY: near {wrong:#?}");
+}
+
+/// The table of `docs/design/unsafe.md` has each file, no other, and tests that exist.
+#[test]
+fn every_unsafe_is_in_its_table() {
+    let page = source("docs/design/unsafe.md").expect("the page is there");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `src/")).collect();
+    let listed: Vec<&str> = rows.iter().filter_map(|row| row.split('`').nth(1)).collect();
+    let files: Vec<String> = unsafe_lines().into_iter().map(|(name, ..)| name).collect();
+    let missing: Vec<_> = files.iter().filter(|file| !listed.contains(&file.as_str())).collect();
+    assert!(missing.is_empty(), "not in docs/design/unsafe.md: {missing:?}");
+    let gone: Vec<_> = listed.iter().filter(|row| !files.iter().any(|file| file == *row)).collect();
+    assert!(gone.is_empty(), "in docs/design/unsafe.md without any `unsafe`: {gone:?}");
+    let code: String = ["src", "tests"]
+        .iter()
+        .flat_map(|under| rust_files(under))
+        .map(|path| fs::read_to_string(path).unwrap_or_default())
+        .collect();
+    for row in rows {
+        let tests = row.rsplit('|').nth(1).unwrap_or_default();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test in the row {row}");
+        for name in names {
+            assert!(code.contains(&format!("fn {name}(")), "no test `{name}`: {row}");
+        }
+    }
+}
+
+/// The commands that the page on security gives as proof run something.
+#[test]
+fn the_proofs_of_the_security_page_exist() {
+    let page = source("docs/security.md").expect("the page is there");
+    let commands: Vec<&str> =
+        page.split('`').filter(|text| text.starts_with("cargo test --")).collect();
+    assert!(commands.len() > 20, "{}", commands.len());
+    let mut wrong = Vec::new();
+    for command in commands {
+        let words: Vec<&str> = command.split(' ').skip(2).collect();
+        let (under, filter) = match words[..] {
+            ["--lib", filter] => ("src".to_owned(), Some(filter)),
+            ["--test", binary] => (format!("tests/{binary}"), None),
+            ["--test", binary, filter] => (format!("tests/{binary}"), Some(filter)),
+            _ => {
+                wrong.push(format!("not understood: {command}"));
+                continue;
+            }
+        };
+        let mut files = rust_files(&under);
+        files.extend(Some(PathBuf::from(format!("{under}.rs"))).filter(|file| file.exists()));
+        let parts: Vec<&str> = filter.into_iter().flat_map(|f| f.split("::")).collect();
+        let is_known = |part: &&str| {
+            files.iter().any(|file| {
+                let is_file = relative(file).split(['/', '.']).any(|step| step == *part);
+                let text = fs::read_to_string(file).unwrap_or_default();
+                is_file
+                    || text.contains(&format!("fn {part}("))
+                    || text.contains(&format!("mod {part} "))
+            })
+        };
+        let known = parts.iter().filter(|part| !part.is_empty()).all(|part| is_known(part));
+        if files.is_empty() || !known {
+            wrong.push(command.to_owned());
+        }
+    }
+    assert!(wrong.is_empty(), "no such tests: {wrong:#?}");
 }
 
 #[test]
@@ -309,9 +400,12 @@ fn every_key_is_in_the_manual() {
 #[test]
 fn every_peer_and_topic_takes_part() {
     let mut wrong = Vec::new();
-    for (folder, list) in
-        [("tests/peers", "tests/peers/mod.rs"), ("tests/e2e", "tests/e2e/main.rs")]
-    {
+    for (folder, list) in [
+        ("tests/peers", "tests/peers/mod.rs"),
+        ("tests/e2e", "tests/e2e/main.rs"),
+        ("tests/limits", "tests/limits/main.rs"),
+        ("tests/host", "tests/host/main.rs"),
+    ] {
         let list_text = source(list).unwrap_or_default();
         for path in rust_files(folder) {
             let name = relative(&path);

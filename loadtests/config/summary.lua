@@ -2,9 +2,9 @@
 done = function(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
-    '\nSUMMARY {"requests": %d, "microseconds": %d, "p50": %d, "p99": %d, "p999": %d, ' ..
+    '\nSUMMARY {"requests": %d, "bytes": %d, "microseconds": %d, "p50": %d, "p99": %d, "p999": %d, ' ..
     '"broken": %d, "status": %d}\n',
-    summary.requests, summary.duration,
+    summary.requests, summary.bytes, summary.duration,
     latency:percentile(50), latency:percentile(99), latency:percentile(99.9),
     errors.connect + errors.read + errors.write + errors.timeout, errors.status))
 end

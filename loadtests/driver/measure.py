@@ -1,18 +1,16 @@
-"""One measurement: a warmed server on core 0, wrk and the backend on core 1."""
+"""One measurement: a warmed server on core 0, load and backend on core 1."""
 
-import http.client
 import json
 import pathlib
-import re
-import socket
-import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http.client import HTTPException
 
-from .processes import Server, busy, free_port, raise_descriptors
-from .servers import fill
-
-SUMMARY = pathlib.Path(__file__).resolve().parent.parent / "config" / "summary.lua"
+from . import loads
+from .matrix import chosen
+from .processes import Process, busy, free_port
+from .servers import Setting
+from .works import WORKS
 
 
 @dataclass
@@ -29,89 +27,132 @@ class Result:
     rss: int
     #: Answers that were not 2xx or 3xx, and connections that broke.
     bad: int
-    #: Share of the server's core that somebody else took.
-    others: float
+    #: Share of the server's core that somebody else took; None where it may run on more cores.
+    others: float | None = None
 
 
-def load(port, path, connections, seconds, core):
-    """What wrk says."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
-    command += ["-s", str(SUMMARY), f"http://127.0.0.1:{port}{path}"]
-    pinned = ["taskset", "-c", str(core)] if core is not None else []
-    run = subprocess.run(pinned + command, capture_output=True, text=True, timeout=seconds + 30)
-    found = re.search(r"^SUMMARY (.*)$", run.stdout, re.M)
-    if not found:
-        raise RuntimeError(f"wrk: {run.stdout}{run.stderr}")
-    return json.loads(found[1])
+@dataclass(frozen=True)
+class Place:
+    """Where everything is, and how long it is measured."""
+
+    gateway: pathlib.Path
+    tools: pathlib.Path
+    directory: str
+    backend: int
+    faulty: int
+    #: Cores of the server and of the load; None: nothing is pinned.
+    cores: tuple
+    seconds: float
+    warm: float
+    rounds: int
+    #: "smoke", "short" or "full".
+    mode: str
+    #: Names of servers and of works; empty: all.
+    only: tuple
+    works: tuple
+
+    def setting(self, **what):
+        return Setting(self.backend, self.faulty, self.directory, **what)
+
+    def lasting(self, share):
+        """The same for a topic that gets a share of rounds and seconds."""
+        return replace(self, seconds=max(1.0, self.seconds * share), rounds=max(1, round(self.rounds * share)))
+
+    def start(self, server, port, setting, on_both=False):
+        core = None if on_both else self.cores[0]
+        log = pathlib.Path(self.directory) / "server.log"
+        return Process(server.command(port, setting), core, server.environment, log)
 
 
-def check(port, path):
-    """One request; its body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    connection.request("GET", path)
-    response = connection.getresponse()
-    body = response.read()
-    connection.close()
-    if response.status != 200:
-        raise RuntimeError(f"{path}: {response.status} {body[:200]!r}")
-    return body
+def median(rounds, key=lambda one: one.cpu):
+    return sorted(rounds, key=key)[len(rounds) // 2] if rounds else None
 
 
-def measure(server, port, path, options):
-    load(port, path, options.connections, options.warm, options.cores[1])
-    (before, before_user), core_before = server.cpu(), busy(options.cores[0] or 0)
-    from_time = time.monotonic()
-    summary = load(port, path, options.connections, options.seconds, options.cores[1])
-    took = time.monotonic() - from_time
-    (after, after_user), core_after = server.cpu(), busy(options.cores[0] or 0)
-    n = max(summary["requests"], 1)
-    return Result(
-        cpu=(after - before) / n * 1e6,
-        user=(after_user - before_user) / n * 1e6,
-        per_second=n / (summary["microseconds"] / 1e6),
-        p50=summary["p50"] / 1e3,
-        p99=summary["p99"] / 1e3,
-        p999=summary["p999"] / 1e3,
-        rss=server.rss(),
-        bad=summary["broken"] + summary["status"],
-        others=max(0.0, (core_after - core_before) - (after - before)) / took,
+def one_load(place, case, port, path, seconds):
+    """The load of a case; its figures as the generators name them."""
+    core = place.cores[1]
+    if case.load == "wrk":
+        return loads.wrk(port, path, case.connections, seconds, core)
+    return loads.generated(
+        place.tools, port, path, seconds, core, connections=case.connections, warm=0.0,
+        spread=max(1, case.endpoints), new=case.load == "new",
     )
 
 
-def run(measured, backend, directory, options):
-    """All works of one server: work to result."""
-    port = free_port()
-    command = measured.command(port, backend, directory)
-    log = pathlib.Path(directory) / "server.log"
+def case_of(place, case, server, process, port, path):
+    """A warmed measurement of one case on a server that runs."""
+    body = loads.get(port, path.replace("{}", "0"))
+    work = WORKS[case.work]
+    if work.backends > 1:
+        assert len(json.loads(body)) == work.backends, body[:200]
+    if work.size:
+        assert len(body) == work.size, f"{server.name}: {path}: {len(body)} bytes"
+    if place.warm:
+        one_load(place, case, port, path, place.warm)
+    core = place.cores[0] or 0
+    (before, before_user), core_before = process.cpu(), busy(core)
+    from_time = time.monotonic()
+    seen = one_load(place, case, port, path, place.seconds)
+    took = time.monotonic() - from_time
+    (after, after_user), core_after = process.cpu(), busy(core)
+    n = max(seen["requests"], 1)
+    if work.size >= 1024 * 1024 and "bytes" in seen:
+        # Answers that were cut by the end of the load cost, too.
+        n = max(seen["bytes"] / work.size, 0.01)
+    others = None if case.on_both else max(0.0, (core_after - core_before) - (after - before)) / took
+    return Result(
+        cpu=(after - before) / n * 1e6,
+        user=(after_user - before_user) / n * 1e6,
+        per_second=n / (seen["microseconds"] / 1e6),
+        p50=seen["p50"] / 1e3,
+        p99=seen["p99"] / 1e3,
+        p999=seen["p999"] / 1e3,
+        rss=process.rss(),
+        bad=seen["broken"] + seen["status"],
+        others=others,
+    )
+
+
+def topic(topic, all_servers, place, say):
+    """All rounds of a topic: case and server to results."""
+    place = place.lasting(topic.share)
+    cases = [case for case in chosen(topic, place.mode) if not place.works or case.work in place.works]
     results = {}
-    with Server(command, options.cores[0], measured.environment, log) as server:
-        server.wait_for(port)
-        for work, path in measured.paths.items():
-            if options.works and work not in options.works:
+    for round_ in range(place.rounds):
+        for server in all_servers:
+            if topic.servers and server.name not in topic.servers or place.only and server.name not in place.only:
                 continue
-            body = check(port, path)
-            if work.startswith("merge"):
-                assert len(json.loads(body)) == int(work[-1]), body
-            results[work] = measure(server, port, path, options)
-    return results
+            # Each server is seen once; the rest is the gateway's.
+            if place.mode == "smoke" and topic.name != "works" and server.name != "ringway":
+                continue
+            mine = [(case, server.path(case.work)) for case in cases if server.path(case.work)]
+            if mine:
+                say(f"{topic.name}, round {round_ + 1} of {place.rounds}: {server.name}")
+            for settings in group(mine):
+                port = free_port()
+                first = settings[0][0]
+                setting = place.setting(workers=first.workers, endpoints=first.endpoints)
+                with place.start(server, port, setting, first.on_both) as process:
+                    process.wait_for(port)
+                    for case, path in settings:
+                        try:
+                            result = case_of(place, case, server, process, port, path)
+                        except (RuntimeError, OSError, HTTPException, AssertionError) as error:
+                            # A peer that fails is left out; ours is what is tested.
+                            if server.name == "ringway":
+                                raise
+                            say(f"{server.name} does not do {case.label}: {error}")
+                            continue
+                        results.setdefault((case, server.name), []).append(result)
+    # In the order of the cases, then of the servers.
+    order = {case: at for at, case in enumerate(cases)}
+    return dict(sorted(results.items(), key=lambda item: order[item[0][0]]))
 
 
-def memory(gateway, directory, connections, seconds):
-    """KiB of the idle gateway with two workers, and bytes for each of so many idle connections."""
-    port = free_port()
-    may = raise_descriptors(connections + 256) - 256
-    connections = min(connections, may)
-    with Server([gateway, "run", "-c", fill("idle.json", directory, port, 1)], log=pathlib.Path(directory) / "idle.log") as server:
-        server.wait_for(port)
-        time.sleep(seconds)
-        idle = server.rss()
-        sockets = []
-        for _ in range(connections):
-            sockets.append(socket.create_connection(("127.0.0.1", port), 5))
-        # Armed reads give their blocks back after five seconds without a byte.
-        time.sleep(seconds + 2)
-        # Those that a limit of the gateway closed are not counted.
-        grown = server.rss() - idle
-        for one in sockets:
-            one.close()
-    return idle, grown * 1024 / max(connections, 1), connections
+def group(cases):
+    """Cases that one start of the server serves."""
+    groups = {}
+    for case, path in cases:
+        groups.setdefault((case.workers, case.endpoints, case.on_both), []).append((case, path))
+    return groups.values()
+

@@ -28,7 +28,7 @@ def raise_descriptors(wanted):
     return wanted
 
 
-class Server:
+class Process:
     """A started program with its children. Ends with the `with` block, whatever happens in it."""
 
     def __init__(self, command, core=None, environment=None, log=None):
@@ -63,8 +63,8 @@ class Server:
             except ProcessLookupError:
                 pass
 
-    def wait_for(self, port, seconds=20):
-        """Until it listens."""
+    def wait_for(self, port, seconds=20, pause=0.02):
+        """Until it listens; looked at every `pause` seconds."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self.process.poll() is not None:
@@ -73,7 +73,7 @@ class Server:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 return
             except OSError:
-                time.sleep(0.05)
+                time.sleep(pause)
         raise RuntimeError(f"{self.process.args} does not listen{self.said()}")
 
     def said(self):

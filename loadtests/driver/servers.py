@@ -1,39 +1,77 @@
-"""What is measured: each server with its command, its works and the paths of them."""
+"""The servers: their commands, their configurations, and which works they can do."""
 
+import json
 import os
 import pathlib
 import shutil
 from dataclasses import dataclass, field
 
+from .works import PROXY, WORKS
+
 CONFIG = pathlib.Path(__file__).resolve().parent.parent / "config"
 
-#: Works in the order of the tables, with what they are.
-WORKS = {
-    "passthrough": "119 bytes of JSON, untouched",
-    "one": "one JSON backend, decoded and rendered",
-    "selection": "the same with allow, mapping and group",
-    "merge3": "three JSON backends merged",
-    "merge5": "five JSON backends merged",
-}
+
+@dataclass(frozen=True)
+class Setting:
+    """What a configuration is filled with."""
+
+    #: Of the backend, and of the one that is slow or wrong.
+    backend: int
+    faulty: int
+    #: Of this run, for files.
+    directory: str
+    workers: int = 1
+    endpoints: int = 0
 
 
 @dataclass
-class Measured:
+class Server:
     name: str
-    #: A function of port, port of the backend and directory that gives the command.
+    #: Port and setting to the command.
     command: object
-    #: Work to path.
-    paths: dict
+    #: "gateway", "plain" or the name of a bare loop: says which path of a work is its.
+    kind: str
     environment: dict = field(default_factory=dict)
+    #: The command that tells its version; empty: it is of this tree.
+    version: tuple = ()
+
+    def path(self, work):
+        """Where the work is, or None."""
+        work = WORKS[work]
+        if self.kind == "gateway":
+            return work.gateway
+        if self.kind == "plain":
+            return work.plain
+        return work.bare[1] if work.bare and work.bare[0] == self.kind else None
 
 
-def fill(template, directory, port, backend):
+def fill(template, port, setting):
     """A configuration with its ports, in the directory of this run."""
     text = (CONFIG / template).read_text()
-    for hole, value in (("@PORT@", port), ("@BACKEND@", backend), ("@DIRECTORY@", directory)):
+    holes = {"@PORT@": port, "@BACKEND@": setting.backend, "@FAULTY@": setting.faulty, "@DIRECTORY@": setting.directory}
+    for hole, value in holes.items():
         text = text.replace(hole, str(value))
-    path = pathlib.Path(directory) / template
+    path = pathlib.Path(setting.directory) / f"{port}-{template}"
     path.write_text(text)
+    return path
+
+
+def gateway_file(port, setting, template="ringway.json"):
+    """The gateways' configuration: the template, its generated endpoints, its workers."""
+    path = fill(template, port, setting)
+    config = json.loads(path.read_text())
+    config["extra_config"].setdefault("ringway", {})["workers"] = setting.workers
+    listed = config.setdefault("endpoints", [])
+    for work in WORKS.values():
+        if work.gateway.startswith("/fan"):
+            backends = [{"url_pattern": f"/b{n}", "group": f"k{n}"} for n in range(work.backends)]
+            listed.append({"endpoint": work.gateway, "backend": backends})
+    listed += [
+        {"endpoint": f"/things/{n}/parts/{{id}}", "output_encoding": "no-op",
+         "backend": [{"url_pattern": "/b{id}", "encoding": "no-op"}]}
+        for n in range(setting.endpoints)
+    ]
+    path.write_text(json.dumps(config))
     return path
 
 
@@ -44,39 +82,24 @@ def find(name, variable):
 
 def servers(gateway, tools):
     """All that are here, ours first."""
-    gateway_paths = {work: f"/{work}" for work in WORKS}
 
-    def from_config(binary, template, *arguments):
-        return lambda port, backend, directory: [
-            binary, *arguments, fill(template, directory, port, backend),
-        ]
-
-    def bare(program, *last):
-        return lambda port, backend, _: [tools / program, port, 0, f"127.0.0.1:{backend}", *last]
+    def bare(name, program, *last):
+        return Server(name, lambda port, to: [tools / program, port, 0, f"127.0.0.1:{to.backend}", *last], name)
 
     found = [
-        Measured("ringway", from_config(gateway, "ringway.json", "run", "-c"), gateway_paths),
-        Measured("bare proxy", bare("bare-proxy"), {"passthrough": "/b0"}),
-        Measured("bare merge of 3", bare("bare-aggregate", 3), {"merge3": "/"}),
-        Measured("bare merge of 5", bare("bare-aggregate", 5), {"merge5": "/"}),
+        Server("ringway", lambda port, to: [gateway, "run", "-c", gateway_file(port, to)], "gateway"),
+        bare(PROXY, "bare-proxy"),
+        bare("bare merge of 3", "bare-aggregate", 3),
+        bare("bare merge of 5", "bare-aggregate", 5),
     ]
     if nginx := find("nginx", "NGINX"):
-        command = lambda port, backend, directory: [
-            nginx, "-p", directory, "-c", fill("nginx.conf", directory, port, backend),
-        ]
-        found.append(Measured("nginx", command, {"passthrough": "/b0"}))
+        found.append(Server("nginx", lambda port, to: [nginx, "-p", to.directory, "-c", fill("nginx.conf", port, to)], "plain", version=(nginx, "-v")))
     if haproxy := find("haproxy", "HAPROXY"):
-        found.append(Measured("haproxy", from_config(haproxy, "haproxy.cfg", "-f"), {"passthrough": "/b0"}))
+        found.append(Server("haproxy", lambda port, to: [haproxy, "-f", fill("haproxy.cfg", port, to)], "plain", version=(haproxy, "-v")))
     if envoy := find("envoy", "ENVOY"):
-        command = from_config(envoy, "envoy.yaml", "--concurrency", "1", "-l", "critical", "-c")
-        found.append(Measured("envoy", command, {"passthrough": "/b0"}))
+        options = ["--concurrency", "1", "-l", "critical", "--disable-hot-restart", "-c"]
+        found.append(Server("envoy", lambda port, to: [envoy, *options, fill("envoy.yaml", port, to)], "plain", version=(envoy, "--version")))
     if krakend := os.environ.get("KRAKEND"):
-        found.append(
-            Measured(
-                "krakend",
-                from_config(krakend, "ringway.json", "run", "-c"),
-                gateway_paths,
-                {"GOMAXPROCS": "1", "USAGE_DISABLE": "1"},
-            )
-        )
+        command = lambda port, to: [krakend, "run", "-c", gateway_file(port, to)]
+        found.append(Server("krakend", command, "gateway", {"GOMAXPROCS": "1", "USAGE_DISABLE": "1"}, (krakend, "version")))
     return found

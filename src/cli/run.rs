@@ -75,6 +75,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         steering: Steering::Signals,
         listening: None,
     };
+    // Without it everything works, a little dearer.
+    let _ = crate::net::huge_pages::start();
     match server::run(launch) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

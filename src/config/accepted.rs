@@ -127,7 +127,7 @@ fn every_block_that_acts() {
     );
     assert_eq!(service.limits.head_timeout, Duration::from_secs(5));
     assert_eq!(service.limits.keep_alive, Duration::from_secs(9));
-    assert_eq!((service.limits.head_bytes, service.limits.target_bytes), (1 << 20, 1 << 20));
+    assert_eq!((service.limits.head_bytes, service.limits.target_bytes), (1 << 20, 65_535));
     assert_eq!(service.limits.body_bytes, 1 << 20);
     assert_eq!(service.transport.dialer_keep_alive, None);
     assert_eq!(service.transport.max_idle_connections, Some(7));

@@ -77,7 +77,7 @@ impl Host {
 
 /// KrakenD's cleaning: there must be exactly one match of
 /// `(https?://)?([a-zA-Z0-9._-]+)(:[0-9]{2,6})?/?` in the text; junk around it is dropped.
-fn clean(text: &str) -> Option<String> {
+pub(super) fn clean(text: &str) -> Option<String> {
     let mut only = None;
     let mut at = 0;
     while at < text.len() {
@@ -121,15 +121,18 @@ fn host_match(text: &str) -> Option<(String, usize)> {
     Some((cleaned, len))
 }
 
-struct Parts<'a> {
-    scheme: Scheme,
-    authority: &'a str,
-    name: &'a str,
-    port: u16,
-    prefix: &'a str,
+/// No resolver knows a longer one, and no server takes it as `Host` (`uri::authority`).
+const NAME_MAX: usize = 255;
+
+pub(super) struct Parts<'a> {
+    pub scheme: Scheme,
+    pub authority: &'a str,
+    pub name: &'a str,
+    pub port: u16,
+    pub prefix: &'a str,
 }
 
-fn parse(text: &str) -> Result<Parts<'_>, &'static str> {
+pub(super) fn parse(text: &str) -> Result<Parts<'_>, &'static str> {
     let (scheme, rest) = text.split_once("://").ok_or("no scheme")?;
     let scheme = match scheme {
         s if s.eq_ignore_ascii_case("http") => Scheme::Http,
@@ -158,6 +161,9 @@ fn parse(text: &str) -> Result<Parts<'_>, &'static str> {
     if name.is_empty() {
         return Err("no name");
     }
+    if name.len() > NAME_MAX {
+        return Err("a name is at most 255 bytes long");
+    }
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-~:".contains(&b);
     if !name.bytes().all(plain) {
         return Err("a name has letters, digits, dots and hyphens (others in punycode)");
@@ -165,8 +171,12 @@ fn parse(text: &str) -> Result<Parts<'_>, &'static str> {
     let port = match (port, scheme) {
         ("", Scheme::Http) => 80,
         ("", Scheme::Https) => 443,
-        (digits, _) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+        // More digits than a port has are taken by few, and our own codec is not among them.
+        (digits, _) if digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit()) => {
             digits.parse().ok().filter(|port| *port != 0).ok_or("a port is 1 to 65535")?
+        }
+        (digits, _) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            return Err("a port is 1 to 65535");
         }
         _ => return Err("a port is a number"),
     };
@@ -218,9 +228,11 @@ mod tests {
             ("http://u:p@a", Err("a user name or password in a host is not supported")),
             ("http://a:99999", Err("a port is 1 to 65535")),
             ("http://a:0", Err("a port is 1 to 65535")),
+            ("http://a:008000", Err("a port is 1 to 65535")),
             ("http://a:x", Err("a port is a number")),
             ("http://", Err("no name")),
             ("http://:80", Err("no name")),
+            (&format!("http://{}", "a".repeat(256)), Err("a name is at most 255 bytes long")),
             (
                 "http://a b",
                 Err("a name has letters, digits, dots and hyphens (others in punycode)"),

@@ -20,6 +20,7 @@ fn offset(at: usize) -> u32 {
 }
 
 /// What is due next.
+#[derive(Debug)]
 enum State {
     /// A value; `closes`: or the end of the array that was just opened.
     Value {
@@ -36,22 +37,68 @@ enum State {
 
 /// Start and end of the first value.
 pub(super) fn first_value(body: &[u8]) -> Result<(usize, usize), JsonError> {
-    let mut reader = Reader { body, at: 0 };
-    reader.skip_space();
-    let start = reader.at;
-    if start == body.len() {
-        return Err(JsonError { kind: Kind::Empty, at: offset(start) });
-    }
-    // One entry an open container: is it an object?
-    let mut open: Vec<bool> = Vec::new();
-    let mut state = State::Value { closes: false };
+    let mut diagnosis = Diagnosis::default();
     loop {
-        if matches!(state, State::After) && open.is_empty() {
-            return Ok((start, reader.at));
+        if let Some(found) = diagnosis.run(body, usize::MAX) {
+            return found;
         }
+    }
+}
+
+/// The slow reading, which can stop between tokens and go on.
+#[derive(Debug)]
+pub(super) struct Diagnosis {
+    start: usize,
+    at: usize,
+    /// One entry an open container: is it an object?
+    open: Vec<bool>,
+    state: State,
+}
+
+impl Default for Diagnosis {
+    fn default() -> Self {
+        let (start, at) = (usize::MAX, 0);
+        Diagnosis { start, at, open: Vec::new(), state: State::Value { closes: false } }
+    }
+}
+
+impl Diagnosis {
+    /// Reads on for about `len` bytes: what is wrong, once it is found.
+    pub(super) fn step(&mut self, body: &[u8], len: usize) -> Option<JsonError> {
+        match self.run(body, len)? {
+            Err(error) => Some(error),
+            Ok(_) => Some(JsonError { kind: Kind::Cut, at: offset(body.len()) }),
+        }
+    }
+
+    fn run(&mut self, body: &[u8], len: usize) -> Option<Result<(usize, usize), JsonError>> {
+        let until = self.at.saturating_add(len);
+        let mut reader = Reader { body, at: self.at };
+        if self.start == usize::MAX {
+            reader.skip_space();
+            self.start = reader.at;
+            if self.start == body.len() {
+                let at = offset(self.start);
+                return Some(Err(JsonError { kind: Kind::Empty, at }));
+            }
+        }
+        while reader.at < until {
+            if matches!(self.state, State::After) && self.open.is_empty() {
+                return Some(Ok((self.start, reader.at)));
+            }
+            if let Err(error) = self.token(&mut reader) {
+                return Some(Err(error));
+            }
+        }
+        self.at = reader.at;
+        None
+    }
+
+    fn token(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        let open = &mut self.open;
         reader.skip_space();
         let byte = reader.peek()?;
-        state = match (state, byte) {
+        self.state = match (&self.state, byte) {
             (State::Value { closes: true }, b']') | (State::Key { closes: true }, b'}') => {
                 reader.at += 1;
                 open.pop();
@@ -102,6 +149,7 @@ pub(super) fn first_value(body: &[u8]) -> Result<(usize, usize), JsonError> {
                 }
             }
         };
+        Ok(())
     }
 }
 

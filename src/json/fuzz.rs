@@ -1,20 +1,25 @@
 //! Entry points for hostile bytes. Each panics when a promise of this floor is broken; nothing
-//! that a backend sends may make them.
+//! that a backend sends may make them. Each returns a number that says what the input did, so that
+//! a fuzzer keeps those that did something new.
 
-use super::decode::{DecodeSpec, Encoding, Policy, decode};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::decode::{DecodeSpec, Encoding, Policy, decode, decode_tokens};
 use super::diagnose::first_value;
 use super::encode::Encoder;
+use super::error::JsonError;
+use super::long::Decoding;
 use super::lookup::Lookup;
 use super::merge::{RenderOptions, Renderer, Rendering};
 use super::part::Part;
-use super::scan::{RENDERED_DEPTH_MAX, scan, scan_within};
+use super::scan::{DEPTH_MAX, RENDERED_DEPTH_MAX, looks, scan, scan_cut, scan_tokens, scan_within};
 use super::select::{Selection, SelectionSpec};
 use super::text::{Escape, quote, unquote};
 use super::tree::Tree;
 
 /// The fast scanner, the slow one and the tree agree on what is JSON and where it ends; strings
 /// survive quoting.
-pub fn fuzz_scan(bytes: &[u8]) {
+pub fn fuzz_scan(bytes: &[u8]) -> u64 {
     let fast = scan(bytes);
     let slow = first_value(bytes);
     match (&fast, &slow) {
@@ -24,6 +29,13 @@ pub fn fuzz_scan(bytes: &[u8]) {
         (Err(fast), Err(slow)) => assert_eq!(fast, slow),
         _ => panic!("scanner {fast:?}, reference {slow:?}"),
     }
+    for look in looks() {
+        for len in [usize::MAX, 1, 700] {
+            let cut = scan_cut(bytes, look, len);
+            assert_eq!(cut, fast.ok(), "{look:?} in pieces of {len}");
+        }
+    }
+    assert_eq!(scan_tokens(bytes, DEPTH_MAX), fast.ok());
     let mut tree = Tree::new();
     assert_eq!(tree.parse(bytes).err(), fast.err());
     if let (Some(root), Ok(fast)) = (tree.root(bytes), &fast) {
@@ -38,10 +50,26 @@ pub fn fuzz_scan(bytes: &[u8]) {
     unquote(&quoted, &mut text);
     assert!(scan(&quoted).is_ok_and(|all| all.end as usize == quoted.len()));
     assert!(text == bytes || std::str::from_utf8(bytes).is_err());
+    seen((fast.map(|all| all.needs_repair), bytes.first(), bytes.len().checked_ilog2()))
+}
+
+/// The long way, in pieces of about `len` bytes.
+fn decode_in_pieces(
+    bytes: &[u8],
+    spec: &DecodeSpec,
+    part: &mut Part,
+    len: usize,
+) -> Result<(), JsonError> {
+    let mut decoding = Decoding::begin(bytes, spec, part);
+    loop {
+        if let Some(decoded) = decoding.step(len) {
+            return decoded;
+        }
+    }
 }
 
 /// Whatever is decoded under whatever selection renders as JSON.
-pub fn fuzz_decode(bytes: &[u8]) {
+pub fn fuzz_decode(bytes: &[u8]) -> u64 {
     let text = |text: &str| Some(text.to_owned());
     let list = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
     let renamed = vec![("a".to_owned(), "b".to_owned()), ("b".to_owned(), "c.d".to_owned())];
@@ -66,6 +94,7 @@ pub fn fuzz_decode(bytes: &[u8]) {
     ];
     let mut renderer = Renderer::new();
     let mut out = Vec::new();
+    let mut outcomes = Vec::new();
     let other_body = br#"{"a":{"a":1},"collection":[],"z":"<"}"#;
     let mut other = Part::new();
     let decoded = decode(other_body, &DecodeSpec::default(), &mut other);
@@ -75,8 +104,14 @@ pub fn fuzz_decode(bytes: &[u8]) {
             for policy in [Policy::default(), Policy::SAFE] {
                 let spec = DecodeSpec { encoding, selection: Selection::new(spec), policy };
                 let mut part = Part::new();
-                let decoded = decode(bytes, &spec, &mut part);
+                let decoded = decode_tokens(bytes, &spec, &mut part);
+                for len in [usize::MAX, 1, 500] {
+                    let mut other = Part::new();
+                    assert_eq!(decode_in_pieces(bytes, &spec, &mut other, len), decoded);
+                    assert!(part.is_as(&other), "{spec:?} {part:?} {other:?}");
+                }
                 assert!(decoded.is_ok() || (part.is_empty() && !part.is_nil()));
+                outcomes.push((decoded, part.is_empty()));
                 for sort_keys in [false, true] {
                     for rendering in [Rendering::Json, Rendering::JsonCollection] {
                         let options =
@@ -97,4 +132,12 @@ pub fn fuzz_decode(bytes: &[u8]) {
             }
         }
     }
+    seen(outcomes)
+}
+
+/// What happened as a number: equal for equal texts, on every machine and in every run.
+fn seen(what: impl std::fmt::Debug) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{what:?}").hash(&mut hasher);
+    hasher.finish()
 }

@@ -9,9 +9,11 @@
 //! against it: docs/reference/lura-core.md 4.5.
 
 pub mod decode;
+pub mod depth;
 pub mod encode;
 pub mod error;
 pub mod fuzz;
+pub mod long;
 pub mod lookup;
 pub mod merge;
 pub mod part;

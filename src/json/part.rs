@@ -62,7 +62,7 @@ impl Range {
 }
 
 /// One key with its value. Unless a flag says otherwise, ranges are of the body.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Member {
     /// Of the decoded key.
     pub(super) hash: u32,
@@ -218,6 +218,21 @@ impl Part {
             }
         }
         hint
+    }
+
+    /// Both hold the same data, in the same ranges.
+    pub(super) fn is_as(&self, other: &Part) -> bool {
+        (self.nil, self.trailing, self.repaired, self.whole, &self.group, &self.members)
+            == (
+                other.nil,
+                other.trailing,
+                other.repaired,
+                other.whole,
+                &other.group,
+                &other.members,
+            )
+            && (&self.pieces, &self.scratch, &self.repaired_body)
+                == (&other.pieces, &other.scratch, &other.repaired_body)
     }
 
     /// Becomes `return_error_details`' object: `{"error_<name>":{"http_status_code":…,

@@ -62,6 +62,8 @@ pub(super) enum Filter {
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     levels: Vec<Level>,
+    /// Keys of the longest path, or more.
+    depth: usize,
 }
 
 /// The keys of one object, sorted by hash.
@@ -108,6 +110,15 @@ impl Selection {
         self.keeps_all() && self.mapping.is_empty() && self.group.is_none()
     }
 
+    /// Objects inside each other that it looks into, the document itself included.
+    pub(super) fn depth(&self) -> usize {
+        let filter = match &self.filter {
+            Filter::All => 1,
+            Filter::Allow(tree) | Filter::Deny(tree) => tree.depth,
+        };
+        self.target.len() + filter
+    }
+
     /// Neither `target` nor a filter.
     pub(super) fn keeps_all(&self) -> bool {
         self.target.is_empty() && matches!(self.filter, Filter::All)
@@ -132,8 +143,9 @@ enum Order {
 
 impl Tree {
     fn new(paths: &[String], order: Order) -> Tree {
-        let mut tree = Tree { levels: vec![Level::default()] };
+        let mut tree = Tree { levels: vec![Level::default()], depth: 1 };
         for path in paths {
+            tree.depth = tree.depth.max(path.split('.').count());
             tree.insert(path, order);
         }
         for level in &mut tree.levels {

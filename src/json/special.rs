@@ -51,7 +51,7 @@ pub(super) fn special_string(body: &[u8], from: usize) -> Option<Special> {
 /// An escape whose backslash stands at `at`: one past it (past both halves of a pair), and is it a
 /// lone surrogate?
 #[inline(always)]
-fn escape(body: &[u8], at: usize) -> Option<(usize, bool)> {
+pub(super) fn escape(body: &[u8], at: usize) -> Option<(usize, bool)> {
     match *body.get(at + 1)? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some((at + 2, false)),
         b'u' => {

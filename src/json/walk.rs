@@ -39,7 +39,8 @@ enum FrameKind {
 }
 
 /// What happens to a member.
-enum Action {
+#[derive(Debug)]
+pub(super) enum Action {
     Keep,
     Drop,
     /// Its value is looked into, if it is an object.
@@ -51,7 +52,7 @@ enum Action {
 /// One pass over one document.
 pub(super) struct Walk<'w> {
     pub(super) scanner: Scanner<'w>,
-    part: &'w mut Part,
+    pub(super) part: &'w mut Part,
     selection: &'w Selection,
     hash: KeyHash,
 }
@@ -119,14 +120,21 @@ impl<'w> Walk<'w> {
         }
         scanner.escaped = false;
         let end = scanner.string(at)?;
+        let member = self.named(at, end, scanner.escaped);
+        Some((member, scanner.space(scanner.colon(end)?)))
+    }
+
+    /// The member whose key stands from `at` up to before `end`, without its value.
+    #[inline(always)]
+    pub(super) fn named(&mut self, at: usize, end: usize, is_escaped: bool) -> Member {
         let mut member = Member { key: Range::new(at, end), ..Member::default() };
-        if scanner.escaped {
+        if is_escaped {
             self.escaped_name(&mut member);
         } else {
             member.name = Range::new(at + 1, end - 1);
-            member.hash = self.hash.of(member.name.of(scanner.body));
+            member.hash = self.hash.of(member.name.of(self.scanner.body));
         }
-        Some((member, scanner.space(scanner.colon(end)?)))
+        member
     }
 
     #[inline(never)]
@@ -139,11 +147,16 @@ impl<'w> Walk<'w> {
         member.hash = self.hash.of(member.name.of(scratch));
     }
 
-    /// Notes the members that target and filter leave.
-    fn selected(&mut self, open: usize) -> Option<usize> {
+    /// Opens the frame of the whole document.
+    pub(super) fn open(&mut self) {
         let kind =
             if self.selection.target.is_empty() { FrameKind::Top } else { FrameKind::Target(0) };
         self.part.frames.push(Frame { kind, adjacent: false });
+    }
+
+    /// Notes the members that target and filter leave.
+    fn selected(&mut self, open: usize) -> Option<usize> {
+        self.open();
         let mut at = self.scanner.space(open + 1);
         let mut closes = self.scanner.peek(at) == b'}';
         loop {
@@ -184,7 +197,7 @@ impl<'w> Walk<'w> {
     }
 
     #[inline(always)]
-    fn action(&mut self, member: &Member) -> Action {
+    pub(super) fn action(&mut self, member: &Member) -> Action {
         let name = member.name(self.scanner.body, &self.part.scratch);
         let level = match self.part.frames.last().map(|frame| &frame.kind) {
             Some(FrameKind::Target(step)) => {
@@ -213,7 +226,7 @@ impl<'w> Walk<'w> {
     }
 
     /// Opens a frame for a member whose value is an object, if its action asks for one.
-    fn enter(&mut self, action: &Action, member: Member) -> Option<bool> {
+    pub(super) fn enter(&mut self, action: &Action, member: Member) -> Option<bool> {
         let kind = match *action {
             Action::Keep | Action::Drop => return Some(false),
             Action::Target(step) => {
@@ -247,7 +260,7 @@ impl<'w> Walk<'w> {
     }
 
     /// A member whose value was skipped.
-    fn keep_or_drop(&mut self, action: &Action, mut member: Member, value: Range) {
+    pub(super) fn keep_or_drop(&mut self, action: &Action, mut member: Member, value: Range) {
         let kept = match action {
             Action::Keep => true,
             Action::Drop => false,
@@ -284,7 +297,7 @@ impl<'w> Walk<'w> {
     }
 
     /// The innermost object ends.
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         let part = &mut *self.part;
         let Some(frame) = part.frames.pop() else { return };
         match frame.kind {
@@ -325,7 +338,7 @@ impl<'w> Walk<'w> {
     }
 
     /// The top's members are complete: of a doubled key the last stays.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let part = &mut *self.part;
         let mut changed = false;
         let members = &mut part.members;
@@ -385,7 +398,31 @@ fn last_wins(
         return;
     }
     table.begin(members.len());
-    for at in 0..members.len() {
+    last_wins_among(0, members.len(), members, main, scratch, table, die);
+}
+
+/// Among `n` members from `from` on, when those before are done and `table` was begun.
+pub(super) fn last_wins_from(
+    from: usize,
+    n: usize,
+    members: &mut [Member],
+    main: &[u8],
+    scratch: &[u8],
+    table: &mut KeyTable,
+) {
+    last_wins_among(from, n, members, main, scratch, table, |old| old.flags.set(Flags::DEAD));
+}
+
+fn last_wins_among(
+    from: usize,
+    n: usize,
+    members: &mut [Member],
+    main: &[u8],
+    scratch: &[u8],
+    table: &mut KeyTable,
+    mut die: impl FnMut(&mut Member),
+) {
+    for at in from..members.len().min(from + n) {
         let (earlier, later) = members.split_at_mut(at);
         let Some(new) = later.first() else { continue };
         let name = new.name(main, scratch);

@@ -76,6 +76,38 @@ impl Block {
         Self { bytes, charged }
     }
 
+    /// A small block for a driver to receive into, charged to nobody until it is handed over.
+    pub(super) fn stock() -> Self {
+        let mut block = Self::small();
+        let size = mem::take(&mut block.charged) as isize;
+        budget::count(-size, size);
+        block
+    }
+
+    /// Charges a block of `stock` to whoever gets it, and shows what was received.
+    ///
+    /// # Safety
+    ///
+    /// As `show`.
+    pub(super) unsafe fn hand_over(&mut self, received: usize) {
+        let size = self.bytes.capacity();
+        budget::count(size as isize, -(size as isize));
+        self.charged = size;
+        // SAFETY: the caller's promise.
+        unsafe { self.show(received) };
+    }
+
+    /// Shows the first `received` bytes, which the kernel has written.
+    ///
+    /// # Safety
+    ///
+    /// The kernel wrote that many bytes from the start, at most the capacity, and writes no more.
+    pub(super) unsafe fn show(&mut self, received: usize) {
+        debug_assert!(received <= self.bytes.capacity());
+        // SAFETY: the caller's promise. Test: `recv_shows_only_written_bytes`.
+        unsafe { self.bytes.set_len(received) };
+    }
+
     /// Makes the capacity at least `min` bytes by moving to the fitting class; content stays.
     pub fn grow(&mut self, min: usize) {
         if min > self.bytes.capacity() {
@@ -176,11 +208,10 @@ unsafe impl IoBufMut for Block {
     }
 
     unsafe fn set_init(&mut self, received: usize) {
-        debug_assert!(received <= self.bytes.capacity());
         // SAFETY: the kernel wrote `received` bytes from the start (the completion's result, at most
         // the capacity that was submitted), and the block came back with that completion: there is
         // no other writer. Test: `recv_shows_only_written_bytes`. Gain: docs/design/buffers.md.
-        unsafe { self.bytes.set_len(received) };
+        unsafe { self.show(received) };
     }
 }
 

@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub const UNLIMITED: usize = usize::MAX;
 
 static LIMIT: AtomicUsize = AtomicUsize::new(UNLIMITED);
+/// How full the memory of the process is, blocks and everything else, in thousandths of what the
+/// kernel allows: written by the control thread.
+static PROCESS: AtomicUsize = AtomicUsize::new(0);
 static CELLS: Mutex<Vec<Arc<Cell>>> = Mutex::new(Vec::new());
 /// What threads that are gone have left: blocks may be freed by another thread than their maker.
 static DEPARTED: Cell = Cell { charged: AtomicIsize::new(0), pooled: AtomicIsize::new(0) };
@@ -23,6 +26,7 @@ struct Cell {
 
 thread_local! {
     static OWN: OnceCell<Registered> = const { OnceCell::new() };
+    static CEILING: std::cell::Cell<isize> = const { std::cell::Cell::new(isize::MAX) };
 }
 
 struct Registered(Arc<Cell>);
@@ -100,8 +104,25 @@ pub fn fullness() -> usize {
     }
 }
 
-/// Whether `more` bytes still fit.
-pub fn allows(more: usize) -> bool {
-    let limit = limit();
-    limit == UNLIMITED || used().saturating_add(more) <= limit
+/// Notes how full the memory of the whole process is, in thousandths of what the kernel allows.
+pub fn set_process_fullness(thousandths: usize) {
+    PROCESS.store(thousandths, Relaxed);
+}
+
+/// See [`set_process_fullness`].
+pub fn process_fullness() -> usize {
+    PROCESS.load(Relaxed)
+}
+
+/// Sets how far `used_here` of this thread may go: its worker's share of what is left, looked up
+/// some times a second.
+pub fn set_ceiling(bytes: isize) {
+    let _ = CEILING.try_with(|ceiling| ceiling.set(bytes));
+}
+
+/// Whether this thread may take `more` bytes for something that grows with what a peer sends. Costs
+/// two loads. On threads without a ceiling: yes.
+pub fn fits(more: usize) -> bool {
+    let ceiling = CEILING.try_with(std::cell::Cell::get).unwrap_or(isize::MAX);
+    used_here().saturating_add_unsigned(more) <= ceiling
 }

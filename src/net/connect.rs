@@ -3,12 +3,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::path::PathBuf;
 
 use monoio::net::{TcpStream, UnixStream};
+use socket2::{Domain, Protocol, SockAddr, Type};
 
 use super::clock::Tick;
-use super::socket::Socket;
+use super::descriptors;
+use super::monoio_socket::MonoioSocket;
+use super::ring::{self, RingSocket};
+use super::socket::{Below, Socket, own};
 use super::stream::Stream;
 use super::timer::timeout_at;
 
@@ -37,6 +42,12 @@ pub enum ConnectFailure {
 }
 
 impl ConnectFailure {
+    /// Whether an error number says that this side has no descriptor, port or memory left.
+    pub fn is_of_our_side(errno: i32) -> bool {
+        let failure = Self::of(&io::Error::from_raw_os_error(errno));
+        matches!(failure, Self::NoLocalPort | Self::OutOfFds)
+    }
+
     /// Sorts an error of `Stream::connect`.
     pub fn of(error: &io::Error) -> Self {
         match error.raw_os_error() {
@@ -58,17 +69,36 @@ impl Stream {
     /// `TimedOut` at the deadline; the attempt is then given up and its socket closed.
     pub async fn connect(to: &Endpoint, deadline: Tick) -> io::Result<Self> {
         let attempt = async {
-            match to {
-                Endpoint::Tcp(address) => {
-                    TcpStream::connect_addr(*address).await.map(Socket::from_tcp)
+            let below = match ring::current() {
+                Some(ring) => {
+                    let (domain, protocol, address) = match to {
+                        Endpoint::Tcp(address) => {
+                            (Domain::for_address(*address), Some(Protocol::TCP), (*address).into())
+                        }
+                        Endpoint::Unix(path) => (Domain::UNIX, None, SockAddr::unix(path)?),
+                    };
+                    let raw = socket2::Socket::new(domain, Type::STREAM, protocol)?;
+                    Below::Ring(RingSocket::connect(ring, raw.into(), address).await?)
                 }
-                Endpoint::Unix(path) => UnixStream::connect(path).await.and_then(Socket::from_unix),
-            }
+                None => Below::Monoio(match to {
+                    Endpoint::Tcp(address) => {
+                        MonoioSocket::new(TcpStream::connect_addr(*address).await?)
+                    }
+                    Endpoint::Unix(path) => {
+                        let stream = UnixStream::connect(path).await?;
+                        MonoioSocket::adopt(own(stream.into_raw_fd()))?
+                    }
+                }),
+            };
+            io::Result::Ok(Socket::new(below, matches!(to, Endpoint::Tcp(_))))
         };
         let socket = match timeout_at(deadline, attempt).await {
             Ok(connected) => connected?,
             Err(elapsed) => return Err(elapsed.into()),
         };
+        if descriptors::is_reserved(socket.as_fd().as_raw_fd()) {
+            return Err(descriptors::exhausted());
+        }
         if socket.is_tcp() {
             socket.options().set_tcp_nodelay(true)?;
         }

@@ -11,7 +11,7 @@ use io_uring::{IoUring, Probe, opcode};
 use monoio::time::TimeDriver;
 use monoio::{IoUringDriver, LegacyDriver, Runtime, RuntimeBuilder};
 
-use super::{block, turn, wheel};
+use super::{block, ring as own_ring, turn, wheel};
 
 /// Submission queue entries of each worker's ring.
 const SQ_ENTRIES: u32 = 4096;
@@ -22,6 +22,8 @@ const CQ_ENTRIES: u32 = 16384;
 /// What drives a worker, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DriverKind {
+    /// Our own ring: multishot receives into shared blocks (Linux 6.1).
+    Multishot,
     /// io_uring, completions run when the worker asks for them (Linux 6.1).
     DeferTaskrun,
     /// io_uring, completions run at the next system call (Linux 6.0).
@@ -34,8 +36,8 @@ pub enum DriverKind {
 
 impl DriverKind {
     /// All kinds, in the order in which they are tried.
-    pub const LADDER: [Self; 4] =
-        [Self::DeferTaskrun, Self::CoopTaskrun, Self::PlainRing, Self::Epoll];
+    pub const LADDER: [Self; 5] =
+        [Self::Multishot, Self::DeferTaskrun, Self::CoopTaskrun, Self::PlainRing, Self::Epoll];
 
     /// Whether this kind uses a ring.
     pub fn is_ring(self) -> bool {
@@ -50,6 +52,7 @@ impl DriverKind {
 impl fmt::Display for DriverKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
+            Self::Multishot => "io_uring (multishot)",
             Self::DeferTaskrun => "io_uring (SINGLE_ISSUER, DEFER_TASKRUN)",
             Self::CoopTaskrun => "io_uring (SINGLE_ISSUER, COOP_TASKRUN)",
             Self::PlainRing => "io_uring (no flags)",
@@ -68,18 +71,19 @@ pub fn current() -> Option<DriverKind> {
 }
 
 /// Finds the best driver that works here. `wish` is the value of `RINGWAY_DRIVER`: `epoll`,
-/// `io_uring` or absent. Each fall to a lower rung is one line of the second value; a wish for
+/// `io_uring`, `monoio` (the rings below our own, to compare) or absent. Each fall to a lower rung is one line of the second value; a wish for
 /// `io_uring` that cannot be met ends in `Epoll` with the reason, so that the gateway still starts.
 pub fn probe(wish: Option<&str>) -> (DriverKind, Vec<String>) {
     let mut reasons = Vec::new();
+    let mut kind = DriverKind::Multishot;
     match wish {
         Some("epoll") => return (DriverKind::Epoll, reasons),
+        Some("monoio") => kind = DriverKind::DeferTaskrun,
         None | Some("" | "io_uring") => {}
         Some(other) => reasons.push(format!(
-            "driver {other:?} is unknown (allowed: epoll, io_uring): choosing automatically"
+            "driver {other:?} is unknown (allowed: epoll, io_uring, monoio): choosing automatically"
         )),
     }
-    let mut kind = DriverKind::DeferTaskrun;
     while kind.is_ring() {
         let Err(error) = try_ring(kind) else { break };
         kind = fall(kind, &error, &mut reasons);
@@ -90,9 +94,12 @@ pub fn probe(wish: Option<&str>) -> (DriverKind, Vec<String>) {
 /// The next rung to try after `error`, with its line.
 fn fall(kind: DriverKind, error: &io::Error, reasons: &mut Vec<String>) -> DriverKind {
     // Only an unknown flag is a matter of the rung. A missing or forbidden system call, or memory
-    // that is not there, is the same on each of them.
+    // that is not there, is the same on each of them. Our own ring asks for more than the others: what
+    // it misses besides, they can do without.
     let next = match error.raw_os_error() {
         Some(libc::EINVAL) => kind.below().unwrap_or(DriverKind::Epoll),
+        Some(libc::ENOSYS | libc::EPERM | libc::EACCES | libc::ENOMEM) => DriverKind::Epoll,
+        _ if kind == DriverKind::Multishot => DriverKind::DeferTaskrun,
         _ => DriverKind::Epoll,
     };
     reasons.push(format!("{kind} is not available ({error}): falling back to {next}"));
@@ -100,6 +107,9 @@ fn fall(kind: DriverKind, error: &io::Error, reasons: &mut Vec<String>) -> Drive
 }
 
 fn try_ring(kind: DriverKind) -> io::Result<()> {
+    if kind == DriverKind::Multishot {
+        return own_ring::probe();
+    }
     let ring: IoUring = ring_builder(kind).build(SQ_ENTRIES)?;
     let mut supported = Probe::new();
     ring.submitter().register_probe(&mut supported)?;
@@ -135,7 +145,7 @@ fn ring_builder(kind: DriverKind) -> io_uring::Builder {
         DriverKind::CoopTaskrun => {
             builder.setup_single_issuer().setup_coop_taskrun();
         }
-        DriverKind::PlainRing | DriverKind::Epoll => {}
+        DriverKind::Multishot | DriverKind::PlainRing | DriverKind::Epoll => {}
     }
     builder
 }
@@ -147,8 +157,19 @@ fn ring_builder(kind: DriverKind) -> io_uring::Builder {
 /// Tasks that are still pending at the end are not dropped but leaked with the driver (a waker of
 /// an operation in flight owns its task): end them first, or end the process.
 pub fn run<F: Future>(kind: DriverKind, future: F) -> io::Result<F::Output> {
-    let mut kind = kind;
+    let (mut kind, mut future) = (kind, future);
     let mut ignored = Vec::new();
+    if kind == DriverKind::Multishot {
+        let running = Running::enter(kind);
+        match own_ring::run(future) {
+            Ok(output) => return Ok(output),
+            Err((error, back)) => {
+                future = back;
+                kind = fall(kind, &error, &mut ignored);
+            }
+        }
+        drop(running);
+    }
     while kind.is_ring() {
         let built = RuntimeBuilder::<IoUringDriver>::new()
             .uring_builder(ring_builder(kind))

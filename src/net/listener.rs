@@ -6,13 +6,14 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use monoio::net::TcpListener;
 use socket2::{Domain, Protocol, SockAddr, Socket as Raw, Type};
 
+use super::ring::{self, Watched};
 use super::socket::{self, Socket};
 use super::stream::{Stream, canonical};
 use super::turn;
@@ -156,12 +157,18 @@ impl BoundListener {
         let is_unix =
             socket2::SockRef::from(&self.fd).local_addr().is_ok_and(|address| address.is_unix());
         socket2::SockRef::from(&self.fd).set_nonblocking(true)?;
-        // SAFETY: the descriptor is ours and listens; monoio only waits for its readiness, for which
-        // the address family does not matter.
-        let listener = unsafe { std::net::TcpListener::from_raw_fd(self.fd.into_raw_fd()) };
-        let fd = listener.as_raw_fd();
+        let fd = self.fd.as_raw_fd();
+        let ready = match ring::current() {
+            Some(ring) => Ready::Ring(Watched::new(ring, self.fd)),
+            None => {
+                // SAFETY: the descriptor is ours and listens; monoio only waits for its readiness, for
+                // which the address family does not matter.
+                let raw = unsafe { std::net::TcpListener::from_raw_fd(self.fd.into_raw_fd()) };
+                Ready::Monoio(TcpListener::from_std(raw)?)
+            }
+        };
         Ok(Listener {
-            ready: TcpListener::from_std(listener)?,
+            ready,
             fd,
             is_unix,
             burst: std::cell::Cell::new(0),
@@ -179,9 +186,15 @@ impl Drop for SocketFile {
     }
 }
 
+/// What waits for connections; owns the descriptor.
+enum Ready {
+    Ring(Watched),
+    Monoio(TcpListener),
+}
+
 /// A worker's listener.
 pub struct Listener {
-    ready: TcpListener,
+    ready: Ready,
     fd: RawFd,
     is_unix: bool,
     burst: std::cell::Cell<u32>,
@@ -206,7 +219,10 @@ impl Listener {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.burst.set(0);
-                    self.ready.readable(false).await?;
+                    match &self.ready {
+                        Ready::Ring(watched) => watched.readable().await?,
+                        Ready::Monoio(listener) => listener.readable(false).await?,
+                    }
                 }
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => return Err(error),
@@ -234,7 +250,12 @@ impl Listener {
 
     /// The address it listens on; none for Unix sockets.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        if self.is_unix { None } else { self.ready.local_addr().ok() }
+        if self.is_unix {
+            return None;
+        }
+        // SAFETY: the descriptor is open as long as `self.ready` lives, which outlives this borrow.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
+        socket2::SockRef::from(&fd).local_addr().ok()?.as_socket()
     }
 
     /// The descriptor, to hand it over to a new process.

@@ -1,4 +1,5 @@
-//! The seam to the driver: ladder, sockets, TLS sessions, blocks, timers. Others never name monoio.
+//! The seam to the driver: ladder, sockets, TLS sessions, blocks, timers. Others never name
+//! `ring` (our own driver) or monoio (the rungs below it).
 //!
 //! What others see are owned pooled blocks, streams of two halves, deadlines and mailboxes; whether
 //! a ring or epoll works below is decided once, by `driver::probe`. Nothing here knows HTTP.
@@ -7,19 +8,29 @@
 #[allow(unsafe_code)]
 pub mod block;
 pub mod budget;
+pub mod cgroup;
 #[allow(unsafe_code)]
 pub mod clock;
 pub mod connect;
+#[allow(unsafe_code)]
+pub mod descriptors;
 pub mod driver;
+pub mod failpoint;
 #[allow(unsafe_code)]
 pub mod fanout;
 #[allow(unsafe_code)]
+pub mod huge_pages;
+#[allow(unsafe_code)]
 pub mod listener;
+#[allow(unsafe_code)]
+mod monoio_socket;
 #[allow(unsafe_code)]
 pub mod placed;
 pub mod poll_stream;
 #[allow(unsafe_code)]
 pub mod pump;
+#[allow(unsafe_code)]
+mod ring;
 #[allow(unsafe_code)]
 mod socket;
 pub mod stream;
@@ -38,6 +49,7 @@ pub mod write_list;
 
 pub use block::Block;
 pub use connect::Endpoint;
+pub use failpoint::failpoint;
 pub use stream::{RecvHalf, SendHalf, Stream};
 pub use task::spawn;
 pub use turn::yield_now;

@@ -207,6 +207,17 @@ enum Read {
     Nothing,
 }
 
+impl Read {
+    fn of(result: io::Result<Block>) -> Self {
+        match result {
+            Ok(block) if block.is_empty() => Self::Closed(Closed::Fin),
+            Ok(block) => Self::Bytes(block),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Self::Nothing,
+            Err(_) => Self::Closed(Closed::Reset),
+        }
+    }
+}
+
 /// Keeps a read in flight and puts what comes into `slot`, until the peer ends or `Slot::stop`.
 /// After 5 s without bytes it gives its block back and only waits for readiness.
 pub fn pump<'a>(recv: &'a mut RecvHalf, slot: &'a Slot) -> impl Future<Output = ()> + 'a {
@@ -222,7 +233,12 @@ pub(super) async fn pump_with(recv: &mut RecvHalf, slot: &Slot, idle_after: Dura
         if slot.is_stopping.get() {
             return;
         }
-        match read(recv, slot, &mut canceller, &mut idle, idle_after).await {
+        let read = if recv.ring_socket().is_some() {
+            read_ring(recv, slot, &mut idle, idle_after).await
+        } else {
+            read(recv, slot, &mut canceller, &mut idle, idle_after).await
+        };
+        match read {
             Read::Bytes(block) => {
                 let mut block = Some(block);
                 poll_fn(|cx| Poll::Ready(block.take().map(|block| slot.put(block, cx)))).await;
@@ -270,14 +286,43 @@ async fn read(
     })
     .await;
     match result {
-        Ok(block) if block.is_empty() => Read::Closed(Closed::Fin),
-        Ok(block) => Read::Bytes(block),
         Err(error) if error.raw_os_error() == Some(libc::ECANCELED) && is_cancelled => {
             Read::Nothing
         }
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Read::Nothing,
-        Err(_) => Read::Closed(Closed::Reset),
+        result => Read::of(result),
     }
+}
+
+/// One read on our own ring: what is in flight belongs to the socket, so that nothing is cancelled
+/// and nothing awaited. As a rule no block is held while it waits; where one is (after large reads),
+/// it is given back after `idle_after`.
+async fn read_ring(
+    recv: &mut RecvHalf,
+    slot: &Slot,
+    idle: &mut Deadline,
+    idle_after: Duration,
+) -> Read {
+    let mut due = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = recv.poll_ring(cx) {
+            slot.is_resting.set(false);
+            return Poll::Ready(Read::of(result));
+        }
+        if slot.is_stopping.get() {
+            slot.is_resting.set(false);
+            return Poll::Ready(Read::Nothing);
+        }
+        let holds_block = recv.ring_socket().is_some_and(|socket| socket.holds_block());
+        slot.is_resting.set(!holds_block);
+        if holds_block {
+            let due = *due.get_or_insert_with(|| clock::now() + idle_after);
+            if has_idled(idle, due, cx) {
+                recv.rest();
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// The deadline is moved only when it fires, not for each read: many reads share one wheel entry.

@@ -1,18 +1,23 @@
 //! Connections as the floors above see them: two halves that work at the same time, one reading
 //! blocks that the seam picks, one writing blocks that the caller owns. TCP, Unix or TLS below.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{self, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net as unix;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use monoio::buf::IoBuf;
 use monoio::io::CancelHandle;
 
 use super::block::{self, Block};
+use super::descriptors;
+use super::monoio_socket::MonoioSocket;
 use super::placed::place;
-use super::socket::Socket;
+use super::ring::RingSocket;
+use super::socket::{Below, Socket};
 use super::tls::session::{self, Session};
 use super::write_list::WriteList;
 
@@ -34,6 +39,16 @@ pub struct RecvHalf {
 pub struct SendHalf {
     pub(super) socket: Rc<Socket>,
     pub(super) tls: Option<Rc<Session>>,
+}
+
+/// See [`SendHalf::progress`].
+pub struct Progress(Rc<Socket>);
+
+impl Progress {
+    /// Bytes that the kernel took since the connection was made, TLS records as they are on the wire.
+    pub fn sent(&self) -> u64 {
+        self.0.sent()
+    }
 }
 
 impl Stream {
@@ -85,11 +100,12 @@ impl Stream {
     }
 
     /// Whether a connection that should be idle is not: bytes, an end or an error wait to be read.
-    /// One system call, no waiting. TLS tickets that came late are taken in and do not count.
+    /// No waiting; one system call, or none where a read is armed: that one has seen all that came
+    /// before the worker's present turn. TLS tickets that came late are taken in and do not count.
     pub fn is_stale(&self) -> bool {
         match &self.recv.tls {
             Some(session) => session.is_stale(&self.recv.socket),
-            None => is_pending(&self.recv.socket),
+            None => self.recv.socket.is_pending(),
         }
     }
 
@@ -112,6 +128,12 @@ impl Stream {
         };
     }
 
+    /// Whether its descriptor is one of those that are reserved for others: one more should not be
+    /// asked for until there is room.
+    pub fn is_on_reserve(&self) -> bool {
+        descriptors::is_reserved(self.recv.socket.as_fd().as_raw_fd())
+    }
+
     /// Whether the bytes are encrypted.
     pub fn is_tls(&self) -> bool {
         self.recv.tls.is_some()
@@ -128,21 +150,40 @@ pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-fn is_pending(socket: &Socket) -> bool {
-    match socket.try_recv(&mut [0], true) {
-        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        Ok(_) => true,
-    }
-}
-
 impl RecvHalf {
     /// The next bytes: at least one, or an empty block at the peer's orderly end. A reset is the
     /// error `ECONNRESET`; a TLS connection cut without close_notify is `UnexpectedEof`.
     pub async fn recv(&mut self) -> io::Result<Block> {
+        if self.ring_socket().is_some() {
+            return poll_fn(|cx| self.poll_ring(cx)).await;
+        }
         self.recv_until(None).await
     }
 
-    /// As `recv`; a cancelled one ends with `ECANCELED` and has lost nothing.
+    /// The socket, if it is on our own ring.
+    pub(super) fn ring_socket(&self) -> Option<&RingSocket> {
+        match &self.socket.below {
+            Below::Ring(socket) => Some(socket),
+            Below::Monoio(_) => None,
+        }
+    }
+
+    /// `recv` on our own ring: what is in flight belongs to the socket, so that one may stop polling
+    /// at any time.
+    pub(super) fn poll_ring(&mut self, cx: &Context<'_>) -> Poll<io::Result<Block>> {
+        let Below::Ring(socket) = &self.socket.below else {
+            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+        };
+        let Some(session) = &self.tls else { return socket.poll_recv(cx) };
+        loop {
+            if let Some(block) = session.take_plain(&self.socket)? {
+                return Poll::Ready(Ok(block));
+            }
+            session.accept(ready!(socket.poll_recv(cx))?);
+        }
+    }
+
+    /// `recv` under monoio; a cancelled one ends with `ECANCELED` and has lost nothing.
     pub(super) async fn recv_until(&mut self, cancel: Option<&CancelHandle>) -> io::Result<Block> {
         match self.tls.clone() {
             None => self.recv_raw(cancel).await,
@@ -158,10 +199,14 @@ impl RecvHalf {
 
     /// One read of the socket.
     async fn recv_raw(&mut self, cancel: Option<&CancelHandle>) -> io::Result<Block> {
+        let Below::Monoio(socket) = &self.socket.below else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let socket: &MonoioSocket = socket;
         let block = self.sizer.block();
         let (received, block) = match cancel {
-            None => self.socket.recv(block).await,
-            Some(handle) => self.socket.recv_cancelable(block, handle.clone()).await,
+            None => socket.recv(block).await,
+            Some(handle) => socket.recv_cancelable(block, handle.clone()).await,
         };
         self.sizer.saw(received?, block.capacity());
         Ok(block)
@@ -178,6 +223,9 @@ impl RecvHalf {
     /// Starts again with the smallest block, as an idle connection should.
     pub fn rest(&mut self) {
         self.sizer.reset();
+        if let Some(socket) = self.ring_socket() {
+            socket.rest();
+        }
     }
 
     pub fn peer_addr(&self) -> Option<SocketAddr> {
@@ -213,7 +261,10 @@ impl SendHalf {
             writing = back;
             match sent {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), writing.finish()),
-                Ok(sent) => writing.advance(sent),
+                Ok(sent) => {
+                    self.socket.note_sent(sent);
+                    writing.advance(sent);
+                }
                 Err(error) => return (Err(error), writing.finish()),
             }
         }
@@ -223,11 +274,14 @@ impl SendHalf {
     pub(super) async fn send_raw(&mut self, mut block: Block) -> (io::Result<()>, Block) {
         let mut at = 0;
         while at < block.len() {
-            let (sent, slice) = self.socket.send(block.slice(at..)).await;
-            block = slice.into_inner();
+            let (sent, back) = self.socket.send(block, at).await;
+            block = back;
             match sent {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), block),
-                Ok(sent) => at += sent,
+                Ok(sent) => {
+                    self.socket.note_sent(sent);
+                    at += sent;
+                }
                 Err(error) => return (Err(error), block),
             }
         }
@@ -259,6 +313,11 @@ impl SendHalf {
         sent?;
         sealed.clear();
         Ok(sealed)
+    }
+
+    /// A look at the progress of sends, also while one is under way.
+    pub fn progress(&self) -> Progress {
+        Progress(self.socket.clone())
     }
 
     /// Ends our side: close_notify on TLS, then FIN. The reading half goes on.

@@ -9,6 +9,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
+use super::placed::place;
+use super::ring;
+
 /// Panics caught so far, in all workers. Rare enough for a shared counter.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 static ON_PANIC: OnceLock<fn(&str)> = OnceLock::new();
@@ -16,7 +19,11 @@ static ON_PANIC: OnceLock<fn(&str)> = OnceLock::new();
 /// Starts `future` as a task of this worker. Nobody waits for it; its box is the one allocation.
 /// The caller must be inside `driver::run`.
 pub fn spawn(future: impl Future<Output = ()> + 'static) {
-    drop(monoio::spawn(Caught { future: Some(future) }));
+    let caught = Caught { future: Some(future) };
+    match ring::current() {
+        Some(ring) => ring.spawn(place(caught).erase()),
+        None => drop(monoio::spawn(caught)),
+    }
 }
 
 /// How many tasks have panicked since the process started.

@@ -10,8 +10,8 @@ use std::os::unix::net::UnixStream;
 use std::task::{Poll, Waker};
 
 use super::block::Block;
-use super::socket::Socket;
-use super::{driver, task};
+use super::monoio_socket::MonoioSocket;
+use super::{driver, ring, socket, task};
 
 thread_local! {
     static TURN: RefCell<Turn> = const { RefCell::new(Turn::new()) };
@@ -36,7 +36,10 @@ impl Turn {
     fn wait(&mut self, waker: &Waker) -> bool {
         if self.ring.is_none() {
             let Ok((ours, other)) = UnixStream::pair() else { return false };
-            let Ok(other) = Socket::adopt_unix(other) else { return false };
+            let is_set = other.set_nonblocking(socket::is_epoll());
+            let (Ok(()), Ok(other)) = (is_set, MonoioSocket::adopt(other.into())) else {
+                return false;
+            };
             self.ring = Some(ours);
             task::spawn(listen(other));
         }
@@ -55,6 +58,9 @@ impl Turn {
 /// Gives way: everything else that is ready runs, sockets and timers are looked at, then the task
 /// goes on. About two system calls a turn, shared by all that wait for it.
 pub async fn yield_now() {
+    if let Some(ring) = ring::current() {
+        return ring.yield_now().await;
+    }
     let mut waits_for = None;
     poll_fn(|cx| {
         TURN.with_borrow_mut(|turn| match waits_for {
@@ -74,7 +80,7 @@ pub async fn yield_now() {
 }
 
 /// The task at the reading end: a byte means that a turn was taken.
-async fn listen(socket: Socket) {
+async fn listen(socket: MonoioSocket) {
     let mut block = Block::small();
     loop {
         block.clear();

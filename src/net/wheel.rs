@@ -21,6 +21,8 @@ pub const SLOT: std::time::Duration = std::time::Duration::from_nanos(1 << SLOT_
 const SLOTS: usize = 1024;
 /// Most timers fired before everything else gets a turn (after a stall all are due at once).
 const BATCH: usize = 256;
+/// A sleep that ends this late was not one of a thread that ran.
+const LATE: Duration = Duration::from_millis(25);
 /// No entry.
 const NONE: u32 = u32::MAX;
 
@@ -61,6 +63,10 @@ struct Wheel {
     driver: Option<Waker>,
     is_running: bool,
     is_stopping: bool,
+    /// The driver's own loop calls `fire` each turn: no task is needed.
+    is_driven: bool,
+    /// Wakers of timers that have fired, on their way.
+    woken: Vec<Waker>,
 }
 
 thread_local! {
@@ -85,6 +91,8 @@ impl Wheel {
             driver: None,
             is_running: false,
             is_stopping: false,
+            is_driven: false,
+            woken: Vec::new(),
         }
     }
 
@@ -220,7 +228,9 @@ impl Wheel {
 
     /// What has to happen so that `slot` is not slept through.
     fn announce(&mut self, slot: u64) -> Announce {
-        if !self.is_running {
+        if self.is_driven {
+            Announce::Nothing
+        } else if !self.is_running {
             self.is_running = true;
             self.sleeps_until = slot;
             Announce::Start
@@ -290,6 +300,28 @@ pub(super) fn remove(key: Key) {
     drop(WHEEL.try_with(|wheel| wheel.borrow_mut().remove(key.0)));
 }
 
+/// Says whether this thread's loop calls `fire` each turn.
+pub(super) fn drive_by_turns(is_driven: bool) {
+    WHEEL.with_borrow_mut(|wheel| wheel.is_driven = is_driven);
+}
+
+/// Fires what is due, at most `BATCH` timers: whether more are, and when `fire` is next needed.
+pub(super) fn fire(now: Tick) -> (bool, Option<Tick>) {
+    let (more, next) = WHEEL.with_borrow_mut(|wheel| {
+        let mut woken = std::mem::take(&mut wheel.woken);
+        let more = wheel.advance(now, &mut woken);
+        wheel.woken = woken;
+        (more, wheel.next_slot())
+    });
+    loop {
+        // Not under the borrow: a waker may do anything.
+        let woken = WHEEL.with_borrow_mut(|wheel| wheel.woken.pop());
+        let Some(woken) = woken else { break };
+        woken.wake();
+    }
+    (more, next.map(|slot| Tick(slot << SLOT_SHIFT)))
+}
+
 /// Ends the wheel's task when the worker's driver goes down. Timers that are left never fire.
 pub(super) fn stop() {
     let driver = WHEEL.with_borrow_mut(|wheel| {
@@ -306,7 +338,13 @@ pub(super) fn stop() {
 async fn drive() {
     let mut woken = Vec::with_capacity(BATCH);
     let mut sleep = pin!(monoio::time::sleep(Duration::ZERO));
+    let mut due = Tick::NEVER;
     loop {
+        // The thread, or the process, stood still: what arrived meanwhile is looked at before the
+        // deadlines that passed. (A wait that a stop has interrupted returns without its sockets.)
+        if clock::now() >= due + LATE {
+            turn::yield_now().await;
+        }
         let (more, next) = WHEEL.with_borrow_mut(|wheel| {
             let more = wheel.advance(clock::now(), &mut woken);
             let next = wheel.next_slot();
@@ -320,6 +358,7 @@ async fn drive() {
             turn::yield_now().await;
             continue;
         }
+        due = next.map_or(Tick::NEVER, |slot| Tick(slot << SLOT_SHIFT));
         if let Some(slot) = next {
             let wait = Tick(slot << SLOT_SHIFT).since(clock::now());
             sleep.as_mut().reset(monoio::time::Instant::now() + wait);

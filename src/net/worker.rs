@@ -49,22 +49,11 @@ pub fn raise_nofile() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
-/// Memory that this process may use: the smaller of the machine's and its cgroup's; none where
-/// neither can be read.
-pub fn memory_bytes() -> Option<u64> {
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-        line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?.checked_mul(1024)
-    });
-    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    let cgroup = limits
-        .iter()
-        .filter_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok())
-        .min();
-    match (machine, cgroup) {
-        (Some(machine), Some(cgroup)) => Some(machine.min(cgroup)),
-        (machine, cgroup) => machine.or(cgroup),
-    }
+/// Memory of the machine in bytes; `None` where it cannot be read.
+pub fn machine_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The smallest CPU quota on the way from this process's cgroup to the root, in cores; v2 and v1.

@@ -187,6 +187,7 @@ impl Drop for WriteList {
 }
 
 /// A list on its way: the next range, how much of it was sent, and the vectors of this call.
+#[derive(Default)]
 pub(super) struct Writing {
     parts: Parts,
     next: usize,
@@ -229,6 +230,16 @@ impl Writing {
             self.within = 0;
         }
         self.load();
+    }
+
+    /// The vectors of this call, for the kernel.
+    pub fn vectors(&self) -> (*const libc::iovec, u32) {
+        (self.parts.vectors.as_ptr(), self.len as u32)
+    }
+
+    /// Bytes that have not been sent, as far as they are in the vectors of this call.
+    pub fn left(&self) -> usize {
+        self.parts.vectors.iter().map(|vector| vector.iov_len).sum()
     }
 
     pub fn is_done(&self) -> bool {

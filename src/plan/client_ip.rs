@@ -58,6 +58,13 @@ fn bits(address: IpAddr) -> (u128, bool) {
     }
 }
 
+/// Whether a field says where a request came from: `Forwarded`, `X-Real-Ip`, `X-Forwarded-…`.
+pub fn is_forwarding(id: HeaderId, name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"x-forwarded-";
+    let starts = || name.get(..PREFIX.len()).is_some_and(|s| s.eq_ignore_ascii_case(PREFIX));
+    matches!(id, HeaderId::Forwarded | HeaderId::XRealIp) || starts()
+}
+
 /// The compiled rule.
 #[derive(Clone, Debug)]
 pub struct ClientIp {
@@ -68,6 +75,9 @@ pub struct ClientIp {
     /// The fields, in the order tried, lower case, with their ids.
     pub fields: Vec<(HeaderId, String)>,
     ids: HeaderSet,
+    /// Profile `safe`: what others say about where a request came from ends here, so that no
+    /// backend believes it either (`Forwarded`, `X-Real-Ip`, `X-Forwarded-…`).
+    pub hides_untrusted: bool,
 }
 
 impl ClientIp {
@@ -79,7 +89,13 @@ impl ClientIp {
             .collect();
         let mut ids = HeaderSet::EMPTY;
         fields.iter().for_each(|(id, _)| ids.insert(*id));
-        ClientIp { by_forwarding_fields, trusted, fields, ids }
+        ClientIp { by_forwarding_fields, trusted, fields, ids, hides_untrusted: false }
+    }
+
+    /// With `hides_untrusted`.
+    #[must_use]
+    pub fn hiding(self, hides_untrusted: bool) -> ClientIp {
+        ClientIp { hides_untrusted, ..self }
     }
 
     /// Whether one of the fields may be among those with these ids. The usual request has none.
@@ -91,9 +107,14 @@ impl ClientIp {
         self.trusted.iter().any(|block| block.contains(address))
     }
 
+    /// Whether the peer's word counts (`None`: unix socket).
+    pub fn trusts_peer(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_none_or(|peer| self.trusts(peer))
+    }
+
     /// Whether the fields need to be looked at for a request from `peer` (`None`: unix socket).
     pub fn reads_fields(&self, peer: Option<IpAddr>) -> bool {
-        self.by_forwarding_fields && peer.is_none_or(|peer| self.trusts(peer))
+        self.by_forwarding_fields && self.trusts_peer(peer)
     }
 
     /// The client's address in one forwarding field, all its values joined with `,`: walked from

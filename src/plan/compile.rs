@@ -16,7 +16,8 @@ use super::{Builtin, Plan};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::host::Scheme;
 use crate::config::model::{
-    self, Encoding, ErrorReturn, ExtraBlock, OutputEncoding, Service, Statuses, Trailing, Utf8,
+    self, Encoding, ErrorReturn, ExtraBlock, OutputEncoding, Profile, Service, Statuses, Trailing,
+    Utf8,
 };
 use crate::config::node::Node;
 use crate::http::h1::HeadLimits;
@@ -100,7 +101,8 @@ pub fn compile(
                 .map(|cidr| Cidr::new(cidr.address, cidr.prefix))
                 .collect(),
             &router.remote_ip_headers,
-        ),
+        )
+        .hiding(service.behaviour.profile == Profile::Safe),
         app_engine: router.app_engine,
         not_found_body: router.error_body.not_found.clone(),
         not_allowed_body: router.error_body.method_not_allowed.clone(),

@@ -9,7 +9,7 @@ use super::forward::{Names, QueryFilter};
 use super::url_template::Values;
 use crate::http::h1::{RequestHead, encode};
 use crate::http::uri::query::QueryEncoder;
-use crate::http::{HeaderId, canonical_name, hop};
+use crate::http::{HeaderId, HeaderSet, canonical_name, hop};
 
 /// What the request of the client contributes.
 pub struct Incoming<'a> {
@@ -130,12 +130,22 @@ impl Backend {
         let mut has_user_agent = false;
         let mut may_ask_for_gzip = options.asks_for_gzip && redirected.method != "HEAD";
         let mut length = None;
+        let tells_via = filter.forwarded_via
+            && filter.client_user_agent
+            && incoming.head.find(HeaderId::UserAgent, incoming.bytes).is_some();
         if !filter.client.is_empty() {
             let fields = &incoming.head.fields;
             let stripped = hop::Stripped::of(fields, incoming.bytes);
             for field in fields.iter() {
                 let name = field.name(incoming.bytes);
                 if !filter.client.contains(field.id, name) {
+                    continue;
+                }
+                // First, so that what does not pass changes nothing of what we add below.
+                if stripped.contains(field, fields, incoming.bytes)
+                    || aliases_ours(name)
+                    || replaced(incoming.edits, name)
+                {
                     continue;
                 }
                 match field.id {
@@ -148,6 +158,7 @@ impl Backend {
                     }
                     // Ours below, or the connection's own business.
                     HeaderId::Host | HeaderId::XForwardedFor | HeaderId::XForwardedHost => continue,
+                    HeaderId::XForwardedVia if tells_via => continue,
                     HeaderId::Expect => {
                         if content == Content::None {
                             continue;
@@ -165,12 +176,6 @@ impl Backend {
                     }
                     _ => {}
                 }
-                if stripped.contains(field, fields, incoming.bytes)
-                    || aliases_ours(name)
-                    || replaced(incoming.edits, name)
-                {
-                    continue;
-                }
                 write_name(field.id, name, out);
                 out.extend_from_slice(b": ");
                 out.extend_from_slice(field.value(incoming.bytes));
@@ -182,6 +187,7 @@ impl Backend {
                 continue;
             }
             match HeaderId::of(name.as_bytes()) {
+                HeaderId::Host => continue,
                 HeaderId::UserAgent => has_user_agent = true,
                 HeaderId::AcceptEncoding | HeaderId::Range => may_ask_for_gzip = false,
                 _ => {}
@@ -194,10 +200,7 @@ impl Backend {
         if !has_user_agent {
             out.extend_from_slice(USER_AGENT.as_bytes());
         }
-        if filter.forwarded_via
-            && filter.client_user_agent
-            && incoming.head.find(HeaderId::UserAgent, incoming.bytes).is_some()
-        {
+        if tells_via {
             out.extend_from_slice(FORWARDED_VIA.as_bytes());
         }
         if filter.forwarded_for {
@@ -263,29 +266,37 @@ fn write_name(id: HeaderId, name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// A name with `_` that some backends read as one of the fields we set (hardening C3).
+/// Fields that we set, that end at the gateway, or that say where a request came from.
+const SET: HeaderSet = hop::HOP_BY_HOP.union(HeaderSet::of(&[
+    HeaderId::AcceptEncoding,
+    HeaderId::ContentLength,
+    HeaderId::Forwarded,
+    HeaderId::Host,
+    HeaderId::Referer,
+    HeaderId::UserAgent,
+    HeaderId::XForwardedFor,
+    HeaderId::XForwardedHost,
+    HeaderId::XForwardedPort,
+    HeaderId::XForwardedPrefix,
+    HeaderId::XForwardedProto,
+    HeaderId::XForwardedVia,
+    HeaderId::XRealIp,
+]));
+
+/// A name with `_` that some backends read as one of those fields (docs/reference/hardening.md C3).
 fn aliases_ours(name: &[u8]) -> bool {
-    name.contains(&b'_') && {
-        let plain: Vec<u8> =
-            name.iter().map(|b| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() }).collect();
-        matches!(
-            &*plain,
-            b"x-forwarded-for"
-                | b"x-forwarded-host"
-                | b"x-forwarded-via"
-                | b"x-forwarded-proto"
-                | b"x-real-ip"
-                | b"user-agent"
-                | b"content-length"
-                | b"transfer-encoding"
-                | b"host"
-                | b"connection"
-        )
-    }
+    HeaderId::aliased(name).is_some_and(|id| SET.contains(id))
 }
 
+/// Whether a policy set or removed this field; an alias of its name with `_` is the same field to
+/// some backends, so it does not pass beside the policy's.
 fn replaced(edits: &[(String, Vec<u8>)], name: &[u8]) -> bool {
-    !edits.is_empty() && edits.iter().any(|(n, _)| n.as_bytes().eq_ignore_ascii_case(name))
+    edits.iter().any(|(own, _)| is_same_field(own.as_bytes(), name))
+}
+
+fn is_same_field(one: &[u8], other: &[u8]) -> bool {
+    let folded = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| folded(*a) == folded(*b))
 }
 
 impl super::forward::FieldFilter {

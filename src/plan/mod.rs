@@ -6,6 +6,7 @@ mod compile;
 mod endpoint;
 mod explain;
 mod forward;
+pub mod fuzz;
 mod head_template;
 mod origin;
 pub mod policy;
@@ -15,7 +16,7 @@ mod url_template;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client_ip::{Cidr, ClientIp};
+pub use client_ip::{Cidr, ClientIp, is_forwarding};
 pub use compile::{Environment, compile};
 pub use endpoint::{
     Backend, BackendId, Balance, Builtin, Chain, Decode, Endpoint, EndpointId, Host, OnStatus,

@@ -13,17 +13,22 @@ use super::gunzip::{self, Bounds};
 use super::location;
 use super::outcome::{Cause, Label};
 use super::request::{Request, RequestBody, RequestValues, Seen};
+use crate::config::model::Limits;
 use crate::http::{HeaderId, Method};
-use crate::json::decode::{DecodeSpec, decode};
+use crate::json::decode::{DecodeSpec, Encoding, decode};
+use crate::json::depth;
 use crate::json::tree::Tree;
 use crate::net::clock::{self, Tick};
 use crate::net::placed::place;
-use crate::net::{Block, timer};
+use crate::net::{Block, failpoint, timer};
 use crate::plan::policy::{Edits, End, Needs, RequestCx, ResponseCx};
 use crate::plan::{
     Backend, BackendId, Content, Decode, Endpoint, Host, OnStatus, OriginKey, WireOptions, Written,
 };
-use crate::upstream::{Call, CallError, Origin, Outgoing, Response, Whole, call};
+use crate::upstream::{Call, CallError, Interims, Origin, Outgoing, Response, Whole, call};
+
+/// The scanner's own bound on nesting: nobody has to look twice for it.
+const DEPTH_MAX: u32 = crate::json::scan::DEPTH_MAX as u32;
 
 /// Redirects followed for one call, as Go's client does.
 const REDIRECTS_MAX: usize = 10;
@@ -64,6 +69,8 @@ pub struct Scene<'a> {
     pub dropped_as: &'a Cell<Label>,
     /// When the exchange has to be over.
     pub deadline: Tick,
+    /// Bytes that the responses of the request may still have, all together.
+    pub left: &'a Cell<usize>,
     /// Fields that policies around a call add to the client's answer.
     pub to_client: &'a RefCell<Vec<(String, Vec<u8>)>>,
 }
@@ -209,6 +216,7 @@ async fn send(
             expects_continue: written.expects_continue,
             method: method_of(&backend.method),
             limits: &plan.plan.backend_head_limits,
+            interims: interims(&plan.plan.limits),
         })
         .await;
         let sent = FirstCall { host, key: &origin.key, written };
@@ -275,7 +283,11 @@ fn is_redirect(status: u16) -> bool {
 }
 
 fn is_gzip(response: &Response) -> bool {
-    response.head().find(HeaderId::ContentEncoding, response.head_bytes()) == Some(b"gzip")
+    // RFC 9110 section 8.4.1: names of codings have no case.
+    response
+        .head()
+        .find(HeaderId::ContentEncoding, response.head_bytes())
+        .is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"))
 }
 
 /// The usual response: one to be streamed, or a good one whose content came with its head. Gives
@@ -297,7 +309,7 @@ fn at_once(
     if !matches!(status, 200 | 201) || is_gzip(&response) {
         return Err(response);
     }
-    match response.collect_at_once(body_max(scene)) {
+    match response.collect_at_once(body_max(scene), scene.left) {
         Ok(Whole::All(collected)) => Ok(decoded(scene, spec, collected.into_content())),
         Ok(Whole::Partly(response)) => Err(response),
         Err(error) => Ok(Err(failed(scene, backend, sent, None, edits, error))),
@@ -318,7 +330,13 @@ fn decoded(
     spec: &DecodeSpec,
     (block, content): (Block, std::ops::Range<usize>),
 ) -> Result<Answer, Failure> {
+    let depth = scene.plan.plan.limits.json_depth;
+    if depth < DEPTH_MAX && spec.encoding != Encoding::String {
+        depth::within(&block[content.clone()], depth)
+            .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;
+    }
     let mut part = PooledPart::take();
+    failpoint("decode");
     decode(&block[content.clone()], spec, &mut part)
         .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;
     if part.had_trailing() {
@@ -377,11 +395,10 @@ async fn received(
     };
     let is_gzip = is_gzip(&response);
     let status = response.status();
-    let max = body_max(scene);
     let failed = |error| failed(scene, backend, sent, followed, edits, error);
-    let bounds = Bounds { max, ratio: scene.plan.plan.limits.inflate_ratio as usize };
+    let bounds = Bounds { max: body_max(scene), ..Bounds::of(&scene.plan.plan.limits) };
     if status == 200 || status == 201 {
-        let content = content(response, max, is_gzip, bounds).await.map_err(failed)?;
+        let content = content(response, is_gzip, bounds, scene.left).await.map_err(failed)?;
         return decoded(scene, spec, content);
     }
     match &backend.on_status {
@@ -397,7 +414,8 @@ async fn received(
         }
         OnStatus::FailWithCode => {
             let content_type = content_type(&response);
-            let (block, range) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
+            let (block, range) =
+                content(response, is_gzip, bounds, scene.left).await.map_err(failed)?;
             let body = block[range].to_vec();
             let mut failure = Failure::plain(Cause::Status(status), String::from_utf8_lossy(&body));
             failure.reply = Some(Box::new(Reply { status, body, content_type }));
@@ -405,7 +423,8 @@ async fn received(
         }
         OnStatus::Details(name) => {
             let content_type = content_type(&response);
-            let (block, range) = content(response, max, is_gzip, bounds).await.map_err(failed)?;
+            let (block, range) =
+                content(response, is_gzip, bounds, scene.left).await.map_err(failed)?;
             let mut part = PooledPart::take();
             part.set_error_details(name, status, &block[range], &content_type);
             Ok(Answer::Data(Data {
@@ -418,6 +437,10 @@ async fn received(
     }
 }
 
+fn interims(limits: &Limits) -> Interims {
+    Interims { count: limits.backend_interims, bytes: limits.backend_interim_bytes }
+}
+
 fn content_type(response: &Response) -> Vec<u8> {
     let found = response.head().find(HeaderId::ContentType, response.head_bytes());
     found.unwrap_or_default().to_vec()
@@ -425,15 +448,19 @@ fn content_type(response: &Response) -> Vec<u8> {
 
 async fn content(
     response: Response,
-    max: usize,
     is_gzip: bool,
     bounds: Bounds,
+    left: &Cell<usize>,
 ) -> Result<(Block, std::ops::Range<usize>), CallError> {
-    let collected = response.collect(max).await?;
+    let collected = response.collect(bounds.max, left).await?;
     if !is_gzip || collected.content().is_empty() {
         return Ok(collected.into_content());
     }
+    // The decoded bytes count in the place of the coded ones.
+    let room = left.get().saturating_add(collected.content().len());
+    let bounds = Bounds { max: bounds.max.min(room), ..bounds };
     let plain = place(gunzip::gunzip(collected.content(), bounds)).await?;
+    left.set(room.saturating_sub(plain.len()));
     let range = 0..plain.len();
     Ok((plain, range))
 }
@@ -444,6 +471,7 @@ pub fn discard(response: Response) {
         return;
     }
     crate::net::spawn(async move {
+        failpoint("discard");
         let until = clock::now() + DISCARD_TIMEOUT;
         let _ = timer::timeout_at(until, response.discard()).await;
     });
@@ -535,6 +563,7 @@ async fn follow(
             expects_continue: false,
             method: method_of(&method),
             limits: &plan.plan.backend_head_limits,
+            interims: interims(&plan.plan.limits),
         });
         response = sent.await.map_err(|error| {
             let address = format!("{}:{}", at.origin.host, at.origin.port);

@@ -2,6 +2,7 @@
 //! frequent ones of Go's HTTP client. Source: docs/reference/lura-core.md 4.4, 5.5.
 
 use super::outcome::{Cause, Outcome, outcome};
+use crate::net::tls::HandshakeFault;
 use crate::plan::policy::Answer;
 use crate::upstream::CallError;
 
@@ -66,6 +67,9 @@ impl Failure {
             CallError::TooLarge => {
                 return Failure::plain(Cause::Call(error), "response body too large");
             }
+            CallError::OverBudget => {
+                return Failure::plain(Cause::Call(error), "out of memory for responses");
+            }
             CallError::BadGzip => {
                 return Failure::plain(Cause::Call(error), "gzip: invalid header");
             }
@@ -94,7 +98,22 @@ impl Failure {
                 format!("dial tcp {address}: connect: {reason}")
             }
             CallError::PoolBusy => format!("dial tcp {address}: too many calls wait"),
-            CallError::TlsFailed => format!("tls: handshake with {address} failed"),
+            CallError::Tls(fault) => match fault {
+                HandshakeFault::Expired => "tls: failed to verify certificate: x509: certificate \
+                                            has expired or is not yet valid"
+                    .to_owned(),
+                HandshakeFault::WrongName => "tls: failed to verify certificate: x509: \
+                                              certificate is not valid for this name"
+                    .to_owned(),
+                HandshakeFault::Untrusted => "tls: failed to verify certificate: x509: \
+                                              certificate signed by unknown authority"
+                    .to_owned(),
+                HandshakeFault::Version => {
+                    "remote error: tls: protocol version not supported".to_owned()
+                }
+                HandshakeFault::Late => "net/http: TLS handshake timeout".to_owned(),
+                HandshakeFault::Other => format!("tls: handshake with {address} failed"),
+            },
             CallError::HeadTimeout => "net/http: timeout awaiting response headers".to_owned(),
             CallError::Closed => "EOF".to_owned(),
             CallError::Reset { .. } => {

@@ -3,7 +3,8 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use crate::net::{Block, yield_now};
+use crate::config::model::Limits;
+use crate::net::{Block, budget, failpoint, yield_now};
 use crate::upstream::CallError;
 
 /// Output between two turns of the driver: about 200 µs of work.
@@ -14,12 +15,19 @@ const TURN: usize = 256 * 1024;
 pub struct Bounds {
     /// Decoded bytes at most.
     pub max: usize,
-    /// Decoded to coded bytes, from 1 MiB decoded on.
+    /// Decoded to coded bytes.
     pub ratio: usize,
+    /// The ratio counts from here on: small bodies of one letter are no bombs.
+    pub free: usize,
 }
 
-/// The ratio counts from here on: small bodies of one letter are no bombs.
-const RATIO_FROM: usize = 1 << 20;
+impl Bounds {
+    /// Those of a configuration, for content that is streamed: in any size.
+    pub fn of(limits: &Limits) -> Bounds {
+        let (ratio, free) = (limits.inflate_ratio as usize, limits.inflate_free as usize);
+        Bounds { max: usize::MAX, ratio, free }
+    }
+}
 
 /// A gzip stream that is decoded piece by piece. Several members may follow each other (RFC 1952
 /// section 2.2).
@@ -47,6 +55,9 @@ impl Default for Gunzip {
         Gunzip::new()
     }
 }
+
+/// Output of one call of the decoder.
+const PIECE: usize = 16 * 1024;
 
 /// The fixed part of a member's header.
 const HEADER_LEN: usize = 10;
@@ -97,15 +108,17 @@ impl Gunzip {
                 }
                 State::Content => {
                     let from = out.len();
-                    out.reserve((end - from).min(16 * 1024));
+                    // Never all the room there is: a block that doubled would be one long step.
+                    out.resize(from + (end - from).min(PIECE), 0);
                     let (in_before, out_before) =
                         (self.inflate.total_in(), self.inflate.total_out());
                     let status = self
                         .inflate
-                        .decompress_vec(rest, out, FlushDecompress::None)
+                        .decompress(rest, &mut out[from..], FlushDecompress::None)
                         .map_err(|_| CallError::BadGzip)?;
                     let took = (self.inflate.total_in() - in_before) as usize;
                     let gave = (self.inflate.total_out() - out_before) as usize;
+                    out.truncate(from + gave);
                     used += took;
                     self.coded += took;
                     self.decoded += gave;
@@ -113,7 +126,7 @@ impl Gunzip {
                     if self.decoded > bounds.max {
                         return Err(CallError::TooLarge);
                     }
-                    if self.decoded > RATIO_FROM && self.decoded / self.coded.max(1) > bounds.ratio
+                    if self.decoded > bounds.free && self.decoded / self.coded.max(1) > bounds.ratio
                     {
                         return Err(CallError::GzipBomb);
                     }
@@ -188,6 +201,13 @@ fn header_len(bytes: &[u8]) -> Result<Option<usize>, CallError> {
         }
     }
     if flags & 2 != 0 {
+        let Some(sum) = bytes.get(at..at + 2) else { return Ok(None) };
+        let mut crc = flate2::Crc::new();
+        crc.update(&bytes[..at]);
+        // The lower half of the header's CRC-32; Go refuses a wrong one too.
+        if u16::from_le_bytes([sum[0], sum[1]]) != crc.sum() as u16 {
+            return Err(CallError::BadGzip);
+        }
         at += 2;
     }
     Ok((bytes.len() >= at).then_some(at))
@@ -198,8 +218,14 @@ pub async fn gunzip(coded: &[u8], bounds: Bounds) -> Result<Block, CallError> {
     let mut gunzip = Gunzip::new();
     let mut out = Block::with_capacity((coded.len() * 4).clamp(2 * 1024, 64 * 1024));
     let mut used = 0;
+    failpoint("gunzip");
     while used < coded.len() {
+        // Growing holds the old memory and the new for a moment.
+        if out.room() < TURN && !budget::fits(out.len() + TURN) {
+            return Err(CallError::OverBudget);
+        }
         used += gunzip.step(&coded[used..], &mut out, TURN, bounds)?;
+        out.settle();
         if used < coded.len() {
             yield_now().await;
         }
@@ -217,7 +243,7 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    const BOUNDS: Bounds = Bounds { max: 16 << 20, ratio: 100 };
+    const BOUNDS: Bounds = Bounds { max: 16 << 20, ratio: 100, free: 1 << 20 };
 
     fn gzip(data: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::GzBuilder::new()
@@ -253,6 +279,27 @@ mod tests {
         }
     }
 
+    /// The stream with flag 2 and this checksum of its header; `good` has name, comment and extra.
+    fn with_header_sum(good: &[u8], sum: u16) -> Vec<u8> {
+        let mut coded = good.to_vec();
+        coded[3] |= 2;
+        let end = header_len(good).expect("a header").expect("all of it");
+        coded.splice(end..end, sum.to_le_bytes());
+        coded
+    }
+
+    #[test]
+    fn a_header_with_its_own_checksum() {
+        let mut good = gzip(b"hello");
+        let end = header_len(&good).expect("a header").expect("all of it");
+        let mut crc = flate2::Crc::new();
+        good[3] |= 2;
+        crc.update(&good[..end]);
+        good[3] &= !2;
+        let coded = with_header_sum(&good, crc.sum() as u16);
+        assert_eq!(decode(&coded, 1, BOUNDS), Ok((b"hello".to_vec(), true)));
+    }
+
     #[test]
     fn broken_streams() {
         let good = gzip(b"hello hello hello");
@@ -262,6 +309,7 @@ mod tests {
         for (case, coded) in [
             ("not gzip", &b"plain text that is none"[..]),
             ("bad checksum", &bad_crc),
+            ("bad checksum of the header", &with_header_sum(&good, 0x6161)),
             ("junk after the end", &[&good[..], b"junk, long enough"].concat()),
         ] {
             assert_eq!(decode(coded, 5, BOUNDS), Err(CallError::BadGzip), "{case}");
@@ -270,11 +318,21 @@ mod tests {
         assert!(!complete, "a cut stream is not complete");
     }
 
+    /// A step gives as much as it was allowed to, whatever room the buffer has.
+    #[test]
+    fn a_step_ends_at_its_limit() {
+        let coded = gzip(&vec![0; 1 << 20]);
+        let (mut gunzip, mut out) = (Gunzip::new(), Vec::with_capacity(1 << 20));
+        let used = gunzip.step(&coded, &mut out, 1000, BOUNDS).expect("a good start");
+        assert_eq!(out.len(), 1000);
+        assert!(used < coded.len());
+    }
+
     #[test]
     fn bombs() {
         let zeros = gzip(&vec![0; 8 << 20]);
         assert_eq!(decode(&zeros, 4096, BOUNDS), Err(CallError::GzipBomb));
-        let small = Bounds { max: 1000, ratio: 100 };
+        let small = Bounds { max: 1000, ..BOUNDS };
         assert_eq!(decode(&gzip(&[7; 5000]), 64, small), Err(CallError::TooLarge));
     }
 }

@@ -6,6 +6,7 @@ mod compose;
 mod core;
 mod data;
 mod failure;
+pub mod fuzz;
 mod gunzip;
 mod location;
 mod message;

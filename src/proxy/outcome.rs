@@ -3,6 +3,7 @@
 //! (502) from a slow one (504). Source: docs/reference/lura-core.md 5.5; docs/reference/hardening.md.
 
 use crate::json::error::JsonError;
+use crate::net::tls::HandshakeFault;
 use crate::upstream::{BodyError, CallError};
 
 /// How an exchange or a backend call ended, as metrics tell it apart.
@@ -47,7 +48,7 @@ labels! {
     RequestTimeout = "request_timeout": "The request did not arrive in time.",
     BodyTooLarge = "body_too_large": "A request body that has to be held is over its limit.",
     TooManyParameters = "too_many_parameters": "The query has more parameters than allowed.",
-    ClientLeft = "client_left": "The client went away before the answer was ready.",
+    ClientLeft = "client_left": "The client went away, or stopped reading, before the answer was complete.",
     Overload = "overload": "The memory limit is nearly reached: answered 503.",
     Panic = "panic": "The gateway failed; the connection was closed.",
     NoHosts = "no_hosts": "The backend has no host.",
@@ -56,7 +57,12 @@ labels! {
     ConnectRefused = "backend_connect_refused": "Nobody listens at the backend's address.",
     ConnectFailed = "backend_connect_failed": "No connection for another reason.",
     PoolBusy = "backend_pool_busy": "Too many calls wait for a connection.",
-    TlsFailed = "backend_tls_failed": "The TLS handshake with the backend failed.",
+    TlsExpired = "backend_tls_expired": "The backend's certificate is out of its time.",
+    TlsWrongName = "backend_tls_wrong_name": "The backend's certificate is for other names.",
+    TlsUntrusted = "backend_tls_untrusted": "The backend's certificate is signed by nobody known.",
+    TlsVersion = "backend_tls_version": "No TLS version or suite in common with the backend.",
+    TlsTimeout = "backend_tls_timeout": "The TLS handshake with the backend took 10 s.",
+    TlsFailed = "backend_tls_failed": "The TLS handshake with the backend failed for another reason.",
     HeadTimeout = "backend_head_timeout": "No response head within `response_header_timeout`.",
     Deadline = "backend_timeout": "The endpoint's timeout passed.",
     Closed = "backend_closed": "The backend closed without a response.",
@@ -66,6 +72,7 @@ labels! {
     BadInterim = "backend_bad_interim": "Too many interim responses, or an unasked upgrade.",
     BadChunk = "backend_bad_chunk": "The response's chunked coding is broken.",
     TooLarge = "backend_body_too_large": "The response body is over its limit.",
+    OverBudget = "backend_over_budget": "The response does not fit into what is left of `ringway.memory`.",
     BadGzip = "backend_bad_gzip": "The response is not the gzip it says it is.",
     GzipBomb = "backend_gzip_bomb": "The response grows too much when decoded.",
     TooManyRedirects = "backend_too_many_redirects": "More than ten redirects.",
@@ -139,7 +146,14 @@ fn call_outcome(error: CallError) -> Outcome {
         CallError::ConnectRefused => Outcome::backend(502, Label::ConnectRefused),
         CallError::ConnectFailed(_) => Outcome::backend(502, Label::ConnectFailed),
         CallError::PoolBusy => Outcome::backend(503, Label::PoolBusy),
-        CallError::TlsFailed => Outcome::backend(502, Label::TlsFailed),
+        CallError::Tls(fault) => match fault {
+            HandshakeFault::Expired => Outcome::backend(502, Label::TlsExpired),
+            HandshakeFault::WrongName => Outcome::backend(502, Label::TlsWrongName),
+            HandshakeFault::Untrusted => Outcome::backend(502, Label::TlsUntrusted),
+            HandshakeFault::Version => Outcome::backend(502, Label::TlsVersion),
+            HandshakeFault::Late => Outcome::backend(504, Label::TlsTimeout),
+            HandshakeFault::Other => Outcome::backend(502, Label::TlsFailed),
+        },
         CallError::HeadTimeout => Outcome::backend(504, Label::HeadTimeout),
         CallError::Deadline => Outcome::backend(504, Label::Deadline),
         CallError::Closed => Outcome::backend(502, Label::Closed),
@@ -149,6 +163,7 @@ fn call_outcome(error: CallError) -> Outcome {
         CallError::BadInterim => Outcome::backend(502, Label::BadInterim),
         CallError::BadChunk => Outcome::backend(502, Label::BadChunk),
         CallError::TooLarge => Outcome::backend(502, Label::TooLarge),
+        CallError::OverBudget => Outcome::backend(502, Label::OverBudget),
         CallError::BadGzip => Outcome::backend(502, Label::BadGzip),
         CallError::GzipBomb => Outcome::backend(502, Label::GzipBomb),
         CallError::TooManyRedirects => Outcome::backend(502, Label::TooManyRedirects),
@@ -157,6 +172,7 @@ fn call_outcome(error: CallError) -> Outcome {
         CallError::RequestBody(BodyError::Malformed) => Outcome::new(400, Label::BadRequest),
         CallError::RequestBody(BodyError::TooSlow) => Outcome::new(408, Label::RequestTimeout),
         CallError::RequestBody(BodyError::TooLarge) => Outcome::new(413, Label::BodyTooLarge),
+        CallError::RequestBody(BodyError::Overload) => Outcome::new(503, Label::Overload),
     }
 }
 

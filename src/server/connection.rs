@@ -7,13 +7,15 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
+use super::admission::Load;
 use super::content::{Client, Content};
 use super::exchange::{Answered, Exchange, Reply, Setting, frame_of};
 use super::stream_reply;
-use super::worker::{Connected, Load, Worker, unrouted_entry};
+use super::worker::{Connected, Worker, unrouted_entry};
+use super::write::{Sent, Write};
 use crate::config::model::HalfCloseGrace;
 use crate::http::Version;
 use crate::http::h1::{HeadError, Progress, parse_request};
@@ -21,11 +23,11 @@ use crate::net::clock::{self, Tick};
 use crate::net::placed::place;
 use crate::net::pump::{Closed, Slot, drive, pump};
 use crate::net::timer::{self, Deadline};
-use crate::net::{Block, SendHalf, Stream, WriteList};
+use crate::net::{Block, SendHalf, Stream, failpoint};
 use crate::plan::policy::Edits;
 use crate::proxy::CorePlan;
 use crate::proxy::outcome::Label;
-use crate::proxy::render::{self, Frame, Message, Plain};
+use crate::proxy::render::{self, Frame, Plain};
 use crate::telemetry::access_log::Access;
 use crate::telemetry::names::Count;
 
@@ -47,6 +49,8 @@ pub enum CloseReason {
     WriteTimeout,
     /// The connection served its number of requests or its age, or the client wanted it closed.
     Finished,
+    /// The memory is nearly used up.
+    Overload,
     /// An answer could not be completed; its framing shows that.
     Broken,
     /// The same where only a reset shows it: the answer would have ended with the connection.
@@ -66,14 +70,12 @@ pub const CLOSE_REASONS: &[&str] = &[
     "bad_request",
     "write_timeout",
     "finished",
+    "overload",
     "broken",
     "broken_open_ended",
     "shutdown",
     "panic",
 ];
-
-/// A write makes this much progress within `write_idle`, or the client is too slow.
-const WRITE_STEP: usize = 64 * 1024;
 
 /// Serves one client connection to its end. Not an `async fn`, here and below: that would keep its
 /// arguments twice, and an idle connection is to be small.
@@ -83,7 +85,7 @@ pub fn serve(
     peer: Option<IpAddr>,
 ) -> impl Future<Output = ()> + 'static {
     // What a panic leaves behind is this reason; the task itself is caught below us.
-    let mut open = Open { counted: worker.connected(), reason: CloseReason::Panic };
+    let mut open = Open { counted: worker.connected(peer), reason: CloseReason::Panic };
     async move {
         open.reason = {
             let slot = Slot::new();
@@ -107,13 +109,41 @@ struct Open {
     reason: CloseReason,
 }
 
+/// What is left to read when a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Nothing that we know of.
+    Nothing,
+    /// The client may still send what nobody wants.
+    Unread,
+}
+
+/// After the last answer to a client that may still send: closing with unread bytes would be a reset,
+/// which takes the answer with it. So our side ends first, and the client gets `drain_time` to read
+/// and to end its own; what it sends meanwhile is dropped, up to `drain_bytes`, then left unread.
+async fn linger(worker: &Rc<Worker>, slot: &Slot, send: &mut SendHalf) {
+    let (bytes, time) = {
+        let limits = &worker.plan().plan.limits;
+        (limits.drain_bytes as usize, limits.drain_time)
+    };
+    if send.shutdown().await.is_err() {
+        return;
+    }
+    let mut left = bytes;
+    let _ = timer::timeout_at(clock::now() + time, async {
+        while let Ok(block) = slot.next_block().await {
+            left = left.saturating_sub(block.len());
+            if left == 0 {
+                std::future::pending::<()>().await;
+            }
+        }
+    })
+    .await;
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
-        let cells = &self.counted.worker().core.cells;
-        cells.closed(self.reason as usize);
-        if self.reason == CloseReason::Panic {
-            cells.count(Count::Panics, 1);
-        }
+        self.counted.worker().core.cells.closed(self.reason as usize);
     }
 }
 
@@ -139,20 +169,27 @@ fn requests<'a>(
                 match next_input(counted, slot, &mut phase).await {
                     Next::Block(block) => input = block,
                     Next::Closed(Closed::Fin) => return CloseReason::Client,
-                    Next::Closed(Closed::Reset) => return CloseReason::ClientAbort,
-                    Next::Late if n_requests == 0 => return CloseReason::HeadTimeout,
+                    Next::Closed(Closed::Reset) => {
+                        return CloseReason::ClientAbort;
+                    }
+                    Next::Late if n_requests == 0 => {
+                        return CloseReason::HeadTimeout;
+                    }
                     Next::Late => return CloseReason::Idle,
                     Next::Draining => return CloseReason::Shutdown,
                 }
             }
             let plan = worker.plan();
             let mut exchange = worker.exchange();
+            failpoint("head");
             let head = read_head(&plan, slot, &mut input, &mut exchange, &mut phase).await;
             let started = clock::now();
             match head {
                 Head::Done => {}
                 Head::Bad(error) => {
                     place(refuse(worker, &plan, send, &exchange, error, peer)).await;
+                    worker.recycle(exchange);
+                    place(linger(worker, slot, send)).await;
                     return CloseReason::BadRequest;
                 }
                 Head::Late => return CloseReason::HeadTimeout,
@@ -165,16 +202,16 @@ fn requests<'a>(
                 || started.since(opened) >= jittered(limits.connection_age, opened)
                 || worker.is_draining()
                 || worker.load() != Load::Normal;
-            let has_begun = Cell::new(false);
-            let one =
-                One { worker, plan: &plan, slot, peer, started, is_last, has_begun: &has_begun };
+            let stage = Cell::new(Stage::Composing);
+            let one = One { worker, plan: &plan, slot, peer, started, is_last, stage: &stage };
             // The exchange's own state lives in pooled memory: an idle connection stays small.
             let Some(after) = caught(place(one.run(&mut exchange, &input, send, &mut phase))).await
             else {
-                // A panic costs this request; what it left of the exchange is not used again.
-                if !has_begun.get() {
-                    place(answer_panic(worker, &plan, send, started)).await;
-                }
+                // A panic costs this request; what it left of the exchange is not used again. One
+                // outside of it ends the task, where `net` counts it.
+                worker.core.cells.count(Count::Panics, 1);
+                let failed = Panicked { worker, plan: &plan, started, stage: stage.get() };
+                place(failed.end(&exchange, &input, send)).await;
                 return CloseReason::Panic;
             };
             worker.recycle(exchange);
@@ -183,14 +220,18 @@ fn requests<'a>(
                 After::Next { consumed } => {
                     input.drain(..consumed);
                 }
-                After::Close(reason) => return reason,
+                After::Close(reason, Rest::Nothing) => return reason,
+                After::Close(reason, Rest::Unread) => {
+                    place(linger(worker, slot, send)).await;
+                    return reason;
+                }
             }
         }
     }
 }
 
 /// Runs a future whose panic ends it alone: `None` then.
-fn caught<F: Future + Unpin>(mut future: F) -> impl Future<Output = Option<F::Output>> {
+pub(super) fn caught<F: Future + Unpin>(mut future: F) -> impl Future<Output = Option<F::Output>> {
     poll_fn(move |cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut future).poll(cx)));
         match polled {
@@ -200,16 +241,46 @@ fn caught<F: Future + Unpin>(mut future: F) -> impl Future<Output = Option<F::Ou
     })
 }
 
-/// The 500 of a request whose exchange panicked before any byte of an answer was sent.
-async fn answer_panic(worker: &Rc<Worker>, plan: &CorePlan, send: &mut SendHalf, started: Tick) {
-    let frame = Frame { is_head: false, closes: true, version: Version::H11 };
-    let plain = Plain { status: 500, banner: None, content_type: b"", lines: b"", body: b"" };
-    let (edits, banner) = (Edits::default(), &*plan.plan.banner);
-    let block = render::Writer { core: &worker.core, banner, edits: &edits, frame }.plain(&plain);
-    let until = clock::now() + plan.plan.limits.write_idle;
-    let _ = timer::timeout_at(until, send.send(block)).await;
-    let took = clock::now().since(started);
-    plan.cells.request(unrouted_entry(&plan.plan), 500, Label::Panic as u16, took);
+/// How far an exchange came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No byte of an answer has left.
+    Composing,
+    /// Some may have.
+    Sending,
+    /// It is counted and logged.
+    Counted,
+}
+
+/// A request whose exchange panicked.
+struct Panicked<'a> {
+    worker: &'a Rc<Worker>,
+    plan: &'a CorePlan,
+    started: Tick,
+    stage: Stage,
+}
+
+impl Panicked<'_> {
+    /// Its 500 where nothing was sent yet; its count and its line unless it has them.
+    async fn end(self, exchange: &Exchange, input: &[u8], send: &mut SendHalf) {
+        let Panicked { worker, plan, started, stage } = self;
+        if stage == Stage::Composing {
+            let frame = Frame { is_head: false, closes: true, version: Version::H11 };
+            let plain =
+                Plain { status: 500, banner: None, content_type: b"", lines: b"", body: b"" };
+            let (edits, banner) = (Edits::default(), &*plan.plan.banner);
+            let writer = render::Writer { core: &worker.core, banner, edits: &edits, frame };
+            let until = clock::now() + plan.plan.limits.write_idle;
+            let _ = timer::timeout_at(until, send.send(writer.plain(&plain))).await;
+        }
+        if stage != Stage::Counted {
+            let took = clock::now().since(started);
+            plan.cells.request(unrouted_entry(&plan.plan), 500, Label::Panic as u16, took);
+            let client_ip = exchange.client_ip().as_bytes();
+            let logged = Logged { status: 500, took, client_ip, bytes: input, error: "" };
+            log(worker, plan, exchange, &logged);
+        }
+    }
 }
 
 /// Connections of one moment do not all end in one moment: 90 to 110 %, by when each was opened.
@@ -357,7 +428,7 @@ enum After {
     Next {
         consumed: usize,
     },
-    Close(CloseReason),
+    Close(CloseReason, Rest),
 }
 
 /// One exchange on its connection.
@@ -368,8 +439,8 @@ struct One<'a> {
     peer: Option<IpAddr>,
     started: Tick,
     is_last: bool,
-    /// Set once bytes of the answer may have left.
-    has_begun: &'a Cell<bool>,
+    /// How far it came, for whoever looks after a panic.
+    stage: &'a Cell<Stage>,
 }
 
 impl One<'_> {
@@ -410,13 +481,15 @@ impl One<'_> {
                 let took = clock::now().since(self.started);
                 self.plan.cells.request(entry, 499, Label::ClientLeft as u16, took);
                 self.log(exchange, input, 499, took);
-                return After::Close(CloseReason::ClientAbort);
+                self.stage.set(Stage::Counted);
+                return After::Close(CloseReason::ClientAbort, Rest::Nothing);
             }
         };
         let Answered { reply, status, label, entry, is_logged, keeps_alive } = answered;
         let write_total = plan.server.write_timeout.map(|time| self.started + time);
         let mut write = Write { idle: limits.write_idle, total: write_total, deadline };
-        self.has_begun.set(true);
+        self.stage.set(Stage::Sending);
+        let fault = Cell::new(Label::Truncated);
         let sent = match reply {
             Reply::Whole(message) => {
                 self.worker.core.cells.count(Count::ClientSent, message.len() as u64);
@@ -431,6 +504,7 @@ impl One<'_> {
                     frame: setting.frame(),
                     idle: streamed.idle,
                     slot: self.slot,
+                    fault: &fault,
                 };
                 stream_reply::send(stream_setting, streamed, content.sender(), write).await
             }
@@ -438,35 +512,54 @@ impl One<'_> {
         let received = content.consumed() as u64 + content.came();
         self.worker.core.cells.count(Count::ClientReceived, received);
         let took = clock::now().since(self.started);
+        let label = match sent {
+            Ok(_) => label,
+            Err(CloseReason::Broken | CloseReason::BrokenOpenEnded) => fault.get(),
+            Err(reason) => {
+                if reason == CloseReason::ClientAbort {
+                    self.worker.core.cells.count(Count::ClientAborts, 1);
+                }
+                Label::ClientLeft
+            }
+        };
         self.plan.cells.request(entry, status, label as u16, took);
         if is_logged {
             self.log(exchange, input, status, took);
         }
+        self.stage.set(Stage::Counted);
         match sent {
             Ok(Sent::KeepAlive) if keeps_alive && !setting.frame().closes => {}
-            Ok(_) => return After::Close(self.last_reason()),
-            Err(reason) => return After::Close(reason),
+            Ok(_) if content.is_ended() => {
+                return After::Close(self.last_reason(), Rest::Nothing);
+            }
+            Ok(_) => return After::Close(self.last_reason(), Rest::Unread),
+            Err(reason) => return After::Close(reason, Rest::Nothing),
         }
+        failpoint("sent");
         if !content.is_ended() {
             // A7: content that nobody read is not the next request. A client that was told to wait
             // may or may not send it: nothing can follow.
             let is_drained = !expects_continue
                 && place(content.drain(u64::from(limits.drain_bytes), limits.drain_time)).await;
             if !is_drained {
-                return After::Close(CloseReason::Finished);
+                return After::Close(CloseReason::Finished, Rest::Unread);
             }
         }
         if self.slot.closed().is_some()
             && !self.slot.has_block()
             && content.consumed() >= input.len()
         {
-            return After::Close(CloseReason::Client);
+            return After::Close(CloseReason::Client, Rest::Nothing);
         }
         After::Next { consumed: content.consumed() }
     }
 
     fn last_reason(&self) -> CloseReason {
-        if self.worker.is_draining() { CloseReason::Shutdown } else { CloseReason::Finished }
+        match self.worker.load() {
+            _ if self.worker.is_draining() => CloseReason::Shutdown,
+            Load::Normal => CloseReason::Finished,
+            _ => CloseReason::Overload,
+        }
     }
 
     fn log(&self, exchange: &Exchange, input: &[u8], status: u16, took: Duration) {
@@ -509,74 +602,6 @@ impl One<'_> {
             (Closed::Fin, HalfCloseGrace::Within(time)) if time.is_zero() => None,
             (Closed::Fin, HalfCloseGrace::Within(time)) => Some(clock::now() + time),
         }
-    }
-}
-
-/// What became of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// Complete; the connection may go on.
-    KeepAlive,
-    /// Complete, with the end of the connection as its end.
-    Closes,
-}
-
-/// Deadlines of writes.
-pub struct Write<'a> {
-    /// Longest time without progress.
-    pub idle: Duration,
-    /// `write_timeout`.
-    pub total: Option<Tick>,
-    /// The connection's deadline, which watches each write.
-    pub deadline: &'a mut Deadline,
-}
-
-impl Write<'_> {
-    /// When `len` bytes have to be taken.
-    fn until(&self, len: usize) -> Tick {
-        let steps = u32::try_from(len / WRITE_STEP).unwrap_or(u32::MAX).saturating_add(1);
-        let idle = clock::now() + self.idle.saturating_mul(steps);
-        self.total.map_or(idle, |total| total.min(idle))
-    }
-
-    /// Sends a block.
-    pub async fn block(&mut self, send: &mut SendHalf, block: Block) -> Result<(), CloseReason> {
-        self.deadline.reset(self.until(block.len()));
-        let mut sending = pin!(send.send(block));
-        poll_fn(|cx| match sending.as_mut().poll(cx) {
-            Poll::Ready((Ok(()), _)) => Poll::Ready(Ok(())),
-            Poll::Ready((Err(_), _)) => Poll::Ready(Err(CloseReason::ClientAbort)),
-            Poll::Pending => self.poll_late(cx),
-        })
-        .await
-    }
-
-    /// Sends ranges of blocks.
-    pub async fn list(&mut self, send: &mut SendHalf, list: WriteList) -> Result<(), CloseReason> {
-        self.deadline.reset(self.until(list.len()));
-        let mut sending = place(send.send_list(list));
-        poll_fn(|cx| match sending.as_mut().poll(cx) {
-            Poll::Ready((Ok(()), _)) => Poll::Ready(Ok(())),
-            Poll::Ready((Err(_), _)) => Poll::Ready(Err(CloseReason::ClientAbort)),
-            Poll::Pending => self.poll_late(cx),
-        })
-        .await
-    }
-
-    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
-        Pin::new(&mut *self.deadline).poll(cx).map(|()| Err(CloseReason::WriteTimeout))
-    }
-
-    async fn message(
-        &mut self,
-        send: &mut SendHalf,
-        message: Message,
-    ) -> Result<Sent, CloseReason> {
-        match message {
-            Message::Block(block) => self.block(send, block).await?,
-            Message::List(list) => self.list(send, list).await?,
-        }
-        Ok(Sent::KeepAlive)
     }
 }
 

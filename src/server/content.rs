@@ -5,15 +5,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::pace::{Pace, TooSlow};
 use crate::config::model::Limits;
 use crate::http::h1::{BodyKind, Decoder, InPlace, encode};
 use crate::net::clock::{self, Tick};
 use crate::net::pump::Slot;
-use crate::net::{Block, SendHalf, timer};
+use crate::net::{Block, SendHalf, budget, timer};
 use crate::upstream::{BodyError, BodySource};
-
-/// The minimum rate is an average over this long.
-const RATE_WINDOW: Duration = Duration::from_secs(10);
 
 /// The client's connection, as far as content needs it.
 pub struct Client<'a> {
@@ -33,6 +31,10 @@ pub struct Content<'a> {
     slot: &'a Slot,
     framing: Framing,
     pace: Pace,
+    /// When the pace is looked at while nothing comes; `NEVER`: the client is not waited for.
+    judged: timer::Deadline,
+    /// What was unframed ahead of its reader, see [`Content::check_first`].
+    first: Option<Block>,
     received: u64,
     /// Bytes that came from the connection while it was read, framing included.
     came: u64,
@@ -48,16 +50,6 @@ enum Framing {
     Chunked(Box<Decoder>),
     /// Broken or left: nothing more can be read.
     Failed(BodyError),
-}
-
-struct Pace {
-    idle: Duration,
-    rate_min: u64,
-    deadline: timer::Deadline,
-    window_from: Tick,
-    window_bytes: u64,
-    /// `read_timeout`.
-    total: Option<Tick>,
 }
 
 impl<'a> Content<'a> {
@@ -80,14 +72,9 @@ impl<'a> Content<'a> {
             at,
             slot,
             framing,
-            pace: Pace {
-                idle: limits.body_idle,
-                rate_min: u64::from(limits.body_rate_min),
-                deadline: timer::Deadline::never(),
-                window_from: Tick::NEVER,
-                window_bytes: 0,
-                total,
-            },
+            pace: Pace::new(limits.body_idle, limits.body_rate_min, total),
+            judged: timer::Deadline::never(),
+            first: None,
             received: 0,
             came: 0,
             send,
@@ -102,7 +89,7 @@ impl<'a> Content<'a> {
         let is_missing = match &self.framing {
             Framing::Ended | Framing::Failed(_) => false,
             Framing::Length(left) => (came as u64) < *left,
-            Framing::Chunked(_) => came == 0,
+            Framing::Chunked(_) => came == 0 && self.received == 0,
         };
         if std::mem::take(&mut self.waits) && is_missing {
             let mut block = Block::small();
@@ -118,7 +105,30 @@ impl<'a> Content<'a> {
 
     /// Whether all of it was read, so that the next request can follow.
     pub fn is_ended(&self) -> bool {
-        matches!(self.framing, Framing::Ended)
+        matches!(self.framing, Framing::Ended) && self.first.is_none()
+    }
+
+    /// Whether it was broken, too slow or cut, so that nothing can follow it.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.framing, Framing::Failed(_))
+    }
+
+    /// Takes the chunked coding off what came with the head, before anybody is called: a message
+    /// that is broken there costs no backend half a request (docs/reference/hardening.md A9, A10).
+    pub fn check_first(&mut self) -> Result<(), BodyError> {
+        if !matches!(self.framing, Framing::Chunked(_)) || self.at >= self.input.len() {
+            return Ok(());
+        }
+        match self.take_input() {
+            Ok(first) => {
+                self.first = first;
+                Ok(())
+            }
+            Err(error) => {
+                self.framing = Framing::Failed(error);
+                Err(error)
+            }
+        }
     }
 
     /// Bytes of the head's block that belong to this request.
@@ -142,6 +152,10 @@ impl<'a> Content<'a> {
         while let Some(piece) = std::future::poll_fn(|cx| self.poll_next(cx)).await? {
             if all.len() + piece.len() > max {
                 return Err(BodyError::TooLarge);
+            }
+            // Growing holds the old memory and the new for a moment.
+            if all.room() < piece.len() && !budget::fits(2 * all.len() + piece.len()) {
+                return Err(BodyError::Overload);
             }
             if all.is_empty() {
                 all = piece;
@@ -236,57 +250,32 @@ impl<'a> Content<'a> {
         Ok((end > 0).then_some(block))
     }
 
+    /// Ready when the client, which is waited for, is too slow.
     fn poll_pace(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        let pace = &mut self.pace;
-        if pace.deadline.when() == Tick::NEVER {
-            let now = clock::now();
-            if pace.window_from == Tick::NEVER {
-                pace.window_from = now;
-            }
-            pace.deadline.reset(pace.next(now));
+        if self.judged.when() == Tick::NEVER {
+            self.judged.reset(self.pace.waits(clock::now()));
         }
-        match std::future::Future::poll(Pin::new(&mut pace.deadline), cx) {
-            Poll::Ready(()) => Poll::Ready(BodyError::TooSlow),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl Pace {
-    fn next(&self, now: Tick) -> Tick {
-        let mut next = now + self.idle;
-        if self.rate_min > 0 {
-            next = next.min(self.window_from + RATE_WINDOW);
-        }
-        self.total.map_or(next, |total| next.min(total))
-    }
-
-    /// Notes progress; `false` when it is too slow.
-    fn progressed(&mut self, bytes: usize) -> bool {
-        let now = clock::now();
-        if self.window_from == Tick::NEVER {
-            self.window_from = now;
-        }
-        self.window_bytes += bytes as u64;
-        let in_window = now.since(self.window_from);
-        if in_window >= RATE_WINDOW {
-            let is_fast = self.window_bytes >= self.rate_min * in_window.as_secs().max(1);
-            self.window_from = now;
-            self.window_bytes = 0;
-            if !is_fast {
-                return false;
+        while std::future::Future::poll(Pin::new(&mut self.judged), cx).is_ready() {
+            match self.pace.judge(clock::now()) {
+                Ok(next) => self.judged.reset(next),
+                Err(TooSlow) => return Poll::Ready(BodyError::TooSlow),
             }
         }
-        if self.total.is_some_and(|total| now >= total) {
-            return false;
-        }
-        self.deadline.reset(Tick::NEVER);
-        true
+        Poll::Pending
+    }
+
+    /// Notes bytes that came from the connection.
+    fn note(&mut self, bytes: usize) -> Result<(), BodyError> {
+        self.judged.reset(Tick::NEVER);
+        self.pace.came(clock::now(), bytes).map_err(|TooSlow| BodyError::TooSlow)
     }
 }
 
 impl BodySource for Content<'_> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Block>, BodyError>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Ok(Some(first)));
+        }
         loop {
             match self.framing {
                 Framing::Ended => return Poll::Ready(Ok(None)),
@@ -302,13 +291,10 @@ impl BodySource for Content<'_> {
                         Poll::Ready(error) => Err(error),
                     },
                     Poll::Ready(Err(_)) => Err(BodyError::ClientLeft),
-                    Poll::Ready(Ok(block)) => {
-                        if self.pace.progressed(block.len()) {
-                            self.unframe(block)
-                        } else {
-                            Err(BodyError::TooSlow)
-                        }
-                    }
+                    Poll::Ready(Ok(block)) => match self.note(block.len()) {
+                        Ok(()) => self.unframe(block),
+                        Err(error) => Err(error),
+                    },
                 }
             };
             match piece {

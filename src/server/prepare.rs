@@ -131,6 +131,7 @@ fn transport(service: &Service, workers: usize) -> Transport {
         connect_timeout: set.dialer_timeout,
         fallback_delay: set.dialer_fallback_delay,
         tcp_keep_alive: set.dialer_keep_alive,
+        replays: service.limits.replays > 0,
         rest: if service.behaviour.next_host { Duration::from_secs(1) } else { Duration::ZERO },
         ..Transport::defaults()
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use super::admission::{Caps, PerAddress};
+use super::memory::Memory;
 use super::prepare::Prepared;
 use super::thread::{self, Command, Start, log_settings, log_writer};
 use crate::admin::listener::{self as admin, State};
@@ -15,7 +17,7 @@ use crate::control::{Control, Options};
 use crate::net::driver;
 use crate::net::listener::{self, BoundListener};
 use crate::net::wake::{MailboxSender, mailbox};
-use crate::net::{budget, clock, worker};
+use crate::net::{budget, clock, descriptors, worker};
 use crate::plan::Environment;
 use crate::plan::policy::{Registration, Slots};
 use crate::proxy::outcome::LABELS;
@@ -29,11 +31,11 @@ use super::connection::CLOSE_REASONS;
 /// Connections waiting to be accepted, per worker.
 const BACKLOG: i32 = 4096;
 
-/// Descriptors kept for the gateway itself.
-const RESERVED_FDS: u64 = 32;
+/// Percent of the open files that clients may have, since a connection may need one to a backend.
+const CLIENTS_SHARE: u64 = 45;
 
-/// Memory for requests and responses where neither the file nor a limit of the machine says more.
-const MEMORY_SHARE: u64 = 75;
+/// Connections of clients that are always possible.
+const CONNECTIONS_LEAST: u64 = 16;
 
 /// How often the end of a drain is looked for.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -108,6 +110,7 @@ struct Running {
     max_wait: Duration,
     /// What is in force.
     prepared: Prepared,
+    memory: Memory,
 }
 
 /// Serves until a signal ends it.
@@ -120,13 +123,15 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     let environment = Environment { workers, slots: None };
     let prepared = super::prepare(&service, &registrations, environment, 1, &mut found)
         .ok_or_else(|| StartError("the configuration is refused; see `ringway check`".into()))?;
-    budget::set_limit(memory_limit(&service));
+    descriptors::reserve(n_fds, u64::from(service.limits.reserved_files));
     let log = log_writer(&service)
         .map_err(|error| StartError(format!("the log's thread does not start: {error}")))?;
     let logger = log.logger();
-    if let Some(other) = driver.as_deref().filter(|d| !matches!(*d, "" | "epoll" | "io_uring")) {
+    if let Some(other) =
+        driver.as_deref().filter(|d| !matches!(*d, "" | "epoll" | "io_uring" | "monoio"))
+    {
         return Err(StartError(format!(
-            "RINGWAY_DRIVER is {other:?}; allowed: \"epoll\", \"io_uring\", or not set"
+            "RINGWAY_DRIVER is {other:?}; allowed: \"epoll\", \"io_uring\", \"monoio\", or not set"
         )));
     }
     let (kind, falls) = driver::probe(driver.as_deref());
@@ -149,6 +154,7 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     let registry = Registry::new(Tables { outcomes: LABELS, close_reasons: CLOSE_REASONS });
     registry.set_generation(1);
     observe(&registry, &control);
+    let memory = Memory::start(&service, &control.handle(), &registry, &logger);
     log.observe(&registry);
     let state = Arc::new(State::new(registry.clone()));
     if let Some(address) = &service.ringway.admin {
@@ -159,12 +165,13 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     // From here the kernel takes connections for us.
     state.set_ready(true);
     let port = listeners.first().and_then(BoundListener::port).unwrap_or(service.port);
-    let connections = service
-        .limits
-        .connections
-        .map_or_else(|| (n_fds.saturating_sub(RESERVED_FDS) * 45 / 100).max(16), u64::from)
-        as usize;
-    let per_address = service.limits.connections_per_ip.map(|max| (max as usize).div_ceil(workers));
+    let per_address = match service.limits.connections_per_ip {
+        None => PerAddress::Automatic,
+        Some(0) => PerAddress::Unbounded,
+        Some(max) => PerAddress::AtMost((max as usize).div_ceil(workers)),
+    };
+    let connections = connections_max(&service, n_fds, &logger).div_ceil(workers);
+    let caps = Caps { n_workers: workers, connections, per_address };
     let cores = worker::allowed_cores();
     let (ready, arrived) = channel();
     let mut running = Running {
@@ -178,6 +185,7 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
         generation: 1,
         slots: prepared.plan.slots.clone(),
         prepared: prepared.clone(),
+        memory,
         max_wait: service.max_shutdown_wait_time,
     };
     for (index, listener) in listeners.into_iter().enumerate() {
@@ -192,8 +200,7 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
             registry: registry.clone(),
             lane: running.log.lane(RING_BYTES),
             mailbox,
-            connections_max: connections.div_ceil(workers),
-            per_address_max: per_address,
+            caps,
             started,
             ready: ready.clone(),
         };
@@ -249,11 +256,18 @@ fn bind(service: &Service, workers: usize) -> Result<Vec<BoundListener>, StartEr
     Ok(listeners)
 }
 
-fn memory_limit(service: &Service) -> usize {
-    let limit = service.ringway.memory_bytes.unwrap_or_else(|| {
-        worker::memory_bytes().map_or(u64::MAX, |bytes| bytes / 100 * MEMORY_SHARE)
-    });
-    usize::try_from(limit).unwrap_or(budget::UNLIMITED)
+/// Client connections of the process: what the file says, never more than the open files allow.
+fn connections_max(service: &Service, n_fds: u64, logger: &Logger) -> usize {
+    let reserved = u64::from(service.limits.reserved_files);
+    let most = (n_fds.saturating_sub(reserved) * CLIENTS_SHARE / 100).max(CONNECTIONS_LEAST);
+    let wanted = service.limits.connections.map_or(most, u64::from);
+    if wanted > most {
+        logger.warning(format_args!(
+            "[SERVICE: Ringway] limits.connections is {wanted}, but {n_fds} open files are enough \
+             for {most}: raise the limit of open files"
+        ));
+    }
+    usize::try_from(wanted.min(most)).unwrap_or(usize::MAX)
 }
 
 /// KrakenD's transport honours these; ours does not yet, and says so once.
@@ -274,6 +288,7 @@ fn warn_of_proxies(logger: &Logger) {
 
 fn observe(registry: &Registry, control: &Control) {
     registry.observe(&names::BUDGET_CHARGED, "", Box::new(|| budget::used() as u64));
+    registry.observe(&names::PANICS, "", Box::new(crate::net::task::panics));
     let resolved = control.names().clone();
     registry.observe(&names::NAME_LOOKUPS, "asked", Box::new(move || resolved.asked()));
     let resolved = control.names().clone();
@@ -316,7 +331,7 @@ impl Running {
             self.logger.warning(format_args!("[SERVICE: Ringway] Reload: {problem}"));
         }
         self.log.set(log_settings(&service));
-        budget::set_limit(memory_limit(&service));
+        self.memory.set(&service);
         self.max_wait = service.max_shutdown_wait_time;
         prepared.keep_from(&self.prepared);
         for sender in &self.senders {

@@ -2,15 +2,18 @@
 //! the client. An idle deadline watches each step; a cut response never ends cleanly.
 //! Source: docs/reference/lura-core.md 5.4; design: differences, row 10.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use super::connection::{CloseReason, Sent, Write};
+use super::connection::CloseReason;
+use super::write::{Sent, Write};
 use crate::http::h1::encode;
 use crate::net::placed::place;
 use crate::net::pump::Slot;
-use crate::net::{Block, SendHalf, WriteList, clock, timer};
+use crate::net::{Block, SendHalf, WriteList, clock, failpoint, timer};
 use crate::plan::Plan;
 use crate::plan::policy::Edits;
+use crate::proxy::outcome::{Cause, Label, outcome};
 use crate::proxy::render::{self, Frame, StreamFraming};
 use crate::proxy::{Bounds, Core, Gunzip, Streamed};
 use crate::telemetry::names::Count;
@@ -36,6 +39,16 @@ pub struct Setting<'a> {
     pub idle: Duration,
     /// Tells of a client that left while nothing is written.
     pub slot: &'a Slot,
+    /// What the break of an answer is called that turned out to be [`CloseReason::Broken`].
+    pub fault: &'a Cell<Label>,
+}
+
+impl Setting<'_> {
+    /// The backend did not give all that it announced.
+    fn broken(&self, error: CallError) -> CloseReason {
+        self.fault.set(outcome(Cause::Call(error)).label);
+        CloseReason::Broken
+    }
 }
 
 /// Sends it all.
@@ -81,10 +94,10 @@ async fn stream(
     if !streamed.inflates && response.has_surplus(JOINED_MAX) {
         let from = out.len();
         let room = writer.begin_chunk(&mut out);
-        if response.append_surplus(&mut out).is_err() {
+        if let Err(error) = response.append_surplus(&mut out) {
             out.truncate(from);
             writer.put(out).await?;
-            return Err(CloseReason::Broken);
+            return Err(setting.broken(error));
         }
         writer.end_chunk(&mut out, from, room);
     }
@@ -110,9 +123,10 @@ async fn rest(
 ) -> Result<(), CloseReason> {
     let setting = writer.setting;
     let mut inflate = inflates.then(Gunzip::new);
-    let bounds = Bounds { max: usize::MAX, ratio: setting.plan.limits.inflate_ratio as usize };
+    let bounds = Bounds::of(&setting.plan.limits);
     writer.put(out).await?;
     while !response.is_ended() {
+        failpoint("stream");
         let piece = match next(setting, &mut response).await {
             Ok(Some((block, range))) => (block, range),
             Ok(None) => break,
@@ -127,7 +141,7 @@ async fn rest(
                     let mut plain = Block::large();
                     match inflate.step(&coded[used..], &mut plain, INFLATED, bounds) {
                         Ok(n) => used += n,
-                        Err(_) => return Err(CloseReason::Broken),
+                        Err(error) => return Err(setting.broken(error)),
                     }
                     plain.settle();
                     let range = 0..plain.len();
@@ -139,7 +153,7 @@ async fn rest(
         }
     }
     if inflate.is_some_and(|inflate| !inflate.is_complete()) {
-        return Err(CloseReason::Broken);
+        return Err(setting.broken(CallError::Truncated { received: 0 }));
     }
     if writer.framing == StreamFraming::Chunked {
         let mut last = Block::small();
@@ -175,10 +189,10 @@ async fn next(
         Ok(Some(Ok(piece))) => Ok(piece),
         Ok(Some(Err(error))) => {
             debug_assert!(error != CallError::NoHosts);
-            Err(CloseReason::Broken)
+            Err(setting.broken(error))
         }
         Ok(None) => Err(CloseReason::ClientAbort),
-        Err(_) => Err(CloseReason::Broken),
+        Err(_) => Err(setting.broken(CallError::Deadline)),
     }
 }
 

@@ -1,16 +1,16 @@
 //! A worker's thread: its driver, its listener, its housekeeping, and the commands that reach it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use super::admission::{Admission, Caps, Pause};
 use super::connection;
 use super::prepare::Prepared;
-use super::worker::{Load, Worker, layout};
+use super::worker::{Worker, layout};
 use crate::control::names::Names;
 use crate::http::date::DateCache;
 use crate::net::clock::{self, Tick};
@@ -18,7 +18,7 @@ use crate::net::driver::{self, DriverKind};
 use crate::net::listener::{BoundListener, Listener, PeerAddr, is_out_of_fds};
 use crate::net::wake::Mailbox;
 use crate::net::worker::Core as CpuCore;
-use crate::net::{Stream, budget, timer};
+use crate::net::{Stream, failpoint, timer};
 use crate::proxy::{Core, CorePlan};
 use crate::telemetry::names::{Count, Level};
 use crate::telemetry::registry::Registry;
@@ -27,9 +27,6 @@ use crate::upstream::Upstream;
 
 /// Gauges, pressure, idle connections: looked after this often.
 const HOUSEKEEPING: Duration = Duration::from_millis(100);
-
-/// After an accept that failed for want of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A turn of the loop over this counts as stalled.
 const STALL: Duration = Duration::from_millis(10);
@@ -65,10 +62,8 @@ pub struct Start {
     pub lane: Lane,
     /// Commands.
     pub mailbox: Mailbox<Command>,
-    /// Client connections of this worker at most, and of one address.
-    pub connections_max: usize,
-    /// The same for one address; `None`: no bound of its own.
-    pub per_address_max: Option<usize>,
+    /// What it may take.
+    pub caps: Caps,
     /// When the process started.
     pub started: Tick,
     /// Told once it listens, or why it cannot.
@@ -108,15 +103,12 @@ async fn serve(start: Start) {
         cells,
     };
     let worker =
-        Rc::new(Worker::new(index, core, lane, plan, start.connections_max, start.started));
-    let accepting = Accepting {
-        worker: worker.clone(),
-        listener: listener.clone(),
-        per_address: Rc::default(),
-        per_address_max: start.per_address_max,
-    };
-    crate::net::spawn(accepting.run());
-    crate::net::spawn(housekeeping(worker.clone()));
+        Rc::new(Worker::new(index, core, lane, plan, Admission::new(start.caps), start.started));
+    worker.look_at_memory();
+    let accepting = Rc::new(Accepting { worker: worker.clone(), listener: listener.clone() });
+    crate::net::spawn(lasting(worker.clone(), move || accepting.clone().run()));
+    let kept = worker.clone();
+    crate::net::spawn(lasting(worker.clone(), move || housekeeping(kept.clone())));
     let _ = start.ready.send(Ok(kind));
     loop {
         match mailbox.recv().await {
@@ -154,33 +146,39 @@ async fn serve(start: Start) {
     crate::net::yield_now().await;
 }
 
+/// A task that a worker cannot be without: after a panic, which may cost the connection that was
+/// just accepted, it is made anew.
+async fn lasting<F: Future<Output = ()>>(worker: Rc<Worker>, make: impl Fn() -> F) {
+    while connection::caught(Box::pin(make())).await.is_none() {
+        worker.core.cells.count(Count::Panics, 1);
+        timer::sleep_until(clock::now() + worker.admission.next_pause()).await;
+    }
+}
+
 struct Accepting {
     worker: Rc<Worker>,
     listener: Rc<Listener>,
-    per_address: Rc<RefCell<HashMap<IpAddr, usize>>>,
-    per_address_max: Option<usize>,
 }
 
 impl Accepting {
-    async fn run(self) {
+    async fn run(self: Rc<Self>) {
         let worker = &self.worker;
         loop {
-            let is_full =
-                worker.n_connections() >= worker.connections_max || worker.load() == Load::Full;
-            if is_full && !worker.is_draining() {
-                timer::sleep_until(clock::now() + ACCEPT_PAUSE).await;
+            // What waits in the queue when the end begins is still taken: closing it would reset it.
+            if !worker.is_draining()
+                && let Some(why) = worker.admission.pause(worker.n_connections())
+            {
+                self.pause(why).await;
                 continue;
             }
             let accepted = {
                 let mut accept = std::pin::pin!(self.listener.accept());
                 let mut draining = std::pin::pin!(worker.draining());
                 std::future::poll_fn(|cx| {
-                    use std::future::Future;
                     use std::task::Poll;
                     if let Poll::Ready(accepted) = accept.as_mut().poll(cx) {
                         return Poll::Ready(Some(accepted));
                     }
-                    // What waits in the queue is still taken: closing it would reset it.
                     draining.as_mut().poll(cx).map(|()| None)
                 })
                 .await
@@ -188,53 +186,29 @@ impl Accepting {
             match accepted {
                 None => return,
                 Some(Ok((stream, peer))) => self.accepted(stream, peer),
-                Some(Err(error)) if is_out_of_fds(&error) => {
-                    timer::sleep_until(clock::now() + ACCEPT_PAUSE).await;
-                }
-                Some(Err(_)) => crate::net::yield_now().await,
+                Some(Err(error)) if is_out_of_fds(&error) => self.pause(Pause::Files).await,
+                Some(Err(_)) => self.pause(Pause::Listener).await,
             }
         }
+    }
+
+    /// Nothing is accepted for a moment; nothing is asked of the listener either.
+    async fn pause(&self, why: Pause) {
+        self.worker.core.cells.count(why.count(), 1);
+        timer::sleep_until(clock::now() + self.worker.admission.next_pause()).await;
     }
 
     fn accepted(&self, stream: Stream, peer: PeerAddr) {
+        failpoint("accept");
         let worker = &self.worker;
         worker.core.cells.count(Count::Accepted, 1);
-        let Some((max, address)) = self.per_address_max.zip(peer.ip()) else {
-            crate::net::spawn(connection::serve(worker.clone(), stream, peer.ip()));
-            return;
-        };
-        let mut counts = self.per_address.borrow_mut();
-        let count = counts.entry(address).or_default();
-        if *count >= max {
+        worker.admission.accepted(stream.is_on_reserve());
+        if !worker.admission.admits(peer.ip(), worker.n_connections()) {
+            worker.core.cells.count(Count::RefusedPerIp, 1);
             stream.reset();
             return;
         }
-        *count += 1;
-        drop(counts);
-        let counted = Counted { counts: self.per_address.clone(), address };
-        let serving = connection::serve(worker.clone(), stream, peer.ip());
-        crate::net::spawn(async move {
-            serving.await;
-            drop(counted);
-        });
-    }
-}
-
-/// One connection in the count of its address.
-struct Counted {
-    counts: Rc<RefCell<HashMap<IpAddr, usize>>>,
-    address: IpAddr,
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut counts = self.counts.borrow_mut();
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
+        crate::net::spawn(connection::serve(worker.clone(), stream, peer.ip()));
     }
 }
 
@@ -248,7 +222,8 @@ async fn housekeeping(worker: Rc<Worker>) {
         if clock::now().since(due) > STALL + timer::RESOLUTION {
             worker.core.cells.count(Count::StalledTurns, 1);
         }
-        worker.set_pressure(budget::fullness());
+        failpoint("housekeeping");
+        worker.look_at_memory();
         let totals = worker.core.upstream.totals();
         worker.core.cells.set(Level::PoolOpen, totals.open.get() as u64);
         worker.core.cells.set(Level::PoolIdle, totals.idle.get() as u64);

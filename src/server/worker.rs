@@ -3,10 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::admission::{Admission, Load, Steps};
 use super::exchange::Exchange;
 use crate::net::clock::Tick;
 use crate::plan::Plan;
@@ -56,8 +58,8 @@ pub struct Worker {
     pub core: Core,
     /// The access log.
     pub lane: Lane,
-    /// The most client connections of this worker.
-    pub connections_max: usize,
+    /// Whether it takes more.
+    pub admission: Admission,
     /// When the process started, for the health route.
     pub started: Tick,
     plan: RefCell<Rc<CorePlan>>,
@@ -65,39 +67,47 @@ pub struct Worker {
     #[allow(clippy::vec_box)]
     exchanges: RefCell<Vec<Box<Exchange>>>,
     n_connections: Cell<usize>,
-    /// Fullness of the memory budget in thousandths, as of the last look.
-    pressure: Cell<usize>,
     is_draining: Cell<bool>,
-    /// The tasks of connections, by the place that each keeps for its life: what draining wakes.
+    /// What connections keep here for their life, by place.
     connections: RefCell<Places>,
     /// The few others who wait: the acceptor, and whoever waits for the last connection to go.
     drain_waiters: RefCell<Vec<Waker>>,
 }
 
-/// Wakers by place; free places are used again.
+/// What connections keep with their worker, by place; free places are used again.
 #[derive(Default)]
 struct Places {
-    wakers: Vec<Option<Waker>>,
+    all: Vec<Kept>,
     free: Vec<u32>,
 }
 
+/// Here and not in the connection's future, which is to be small.
+#[derive(Default)]
+struct Kept {
+    /// Of the connection's task, once it waited.
+    waker: Option<Waker>,
+    /// The client's address, which counts its connections.
+    address: Option<IpAddr>,
+}
+
 impl Places {
-    fn put(&mut self, waker: Waker) -> u32 {
+    fn put(&mut self, address: Option<IpAddr>) -> u32 {
+        let kept = Kept { waker: None, address };
         match self.free.pop() {
             Some(place) => {
-                self.wakers[place as usize] = Some(waker);
+                self.all[place as usize] = kept;
                 place
             }
             None => {
-                self.wakers.push(Some(waker));
-                self.wakers.len() as u32 - 1
+                self.all.push(kept);
+                self.all.len() as u32 - 1
             }
         }
     }
 
-    fn give_back(&mut self, place: u32) {
-        self.wakers[place as usize] = None;
+    fn give_back(&mut self, place: u32) -> Option<IpAddr> {
         self.free.push(place);
+        std::mem::take(&mut self.all[place as usize]).address
     }
 }
 
@@ -108,19 +118,18 @@ impl Worker {
         core: Core,
         lane: Lane,
         plan: CorePlan,
-        connections_max: usize,
+        admission: Admission,
         started: Tick,
     ) -> Worker {
         Worker {
             index,
             core,
             lane,
-            connections_max,
+            admission,
             started,
             plan: RefCell::new(Rc::new(plan)),
             exchanges: RefCell::default(),
             n_connections: Cell::new(0),
-            pressure: Cell::new(0),
             is_draining: Cell::new(false),
             connections: RefCell::default(),
             drain_waiters: RefCell::default(),
@@ -156,21 +165,23 @@ impl Worker {
         }
     }
 
-    /// Counts a connection for as long as the guard lives.
-    pub fn connected(self: &Rc<Self>) -> Connected {
+    /// Counts a connection from this address for as long as the guard lives.
+    pub fn connected(self: &Rc<Self>, address: Option<IpAddr>) -> Connected {
         self.n_connections.set(self.n_connections.get() + 1);
         self.core.cells.up(crate::telemetry::names::Level::ConnectionsOpen);
-        Connected { worker: self.clone(), place: Cell::new(None) }
+        self.admission.came(address);
+        let place = self.connections.borrow_mut().put(address);
+        Connected { worker: self.clone(), place, has_waker: Cell::new(false) }
     }
 
-    /// What the fullness of the memory budget asks for.
+    /// What the memory asks for.
     pub fn load(&self) -> Load {
-        Load::of(self.pressure.get())
+        self.admission.load()
     }
 
-    /// Notes how full the memory budget is.
-    pub fn set_pressure(&self, thousandths: usize) {
-        self.pressure.set(thousandths);
+    /// Looks at the memory.
+    pub fn look_at_memory(&self) {
+        self.admission.look(Steps::of(&self.plan.borrow().plan.limits));
     }
 
     /// Open client connections.
@@ -229,33 +240,8 @@ impl Worker {
     }
 
     fn wake_connections(&self) {
-        for waker in self.connections.borrow().wakers.iter().flatten() {
+        for waker in self.connections.borrow().all.iter().filter_map(|kept| kept.waker.as_ref()) {
             waker.wake_by_ref();
-        }
-    }
-}
-
-/// The steps of an overload (docs/reference/hardening.md section 1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Load {
-    /// Nothing to do.
-    Normal,
-    /// Connections close after the answer they are at.
-    Closing,
-    /// Endpoints answer 503.
-    Refusing,
-    /// No connection is accepted either.
-    Full,
-}
-
-impl Load {
-    /// The step at so many thousandths of the memory budget.
-    fn of(thousandths: usize) -> Load {
-        match thousandths {
-            0..920 => Load::Normal,
-            920..950 => Load::Closing,
-            950..980 => Load::Refusing,
-            _ => Load::Full,
         }
     }
 }
@@ -263,8 +249,10 @@ impl Load {
 /// A counted connection.
 pub struct Connected {
     worker: Rc<Worker>,
-    /// Its place among the tasks that draining wakes, taken when it first waits.
-    place: Cell<Option<u32>>,
+    /// Its place among what the worker keeps.
+    place: u32,
+    /// Its task is known, so that draining wakes it.
+    has_waker: Cell<bool>,
 }
 
 impl Connected {
@@ -279,9 +267,11 @@ impl Connected {
         if self.worker.is_draining.get() {
             return Poll::Ready(());
         }
-        if self.place.get().is_none() {
-            let place = self.worker.connections.borrow_mut().put(cx.waker().clone());
-            self.place.set(Some(place));
+        if !self.has_waker.replace(true)
+            && let Some(kept) =
+                self.worker.connections.borrow_mut().all.get_mut(self.place as usize)
+        {
+            kept.waker = Some(cx.waker().clone());
         }
         Poll::Pending
     }
@@ -290,33 +280,12 @@ impl Connected {
 impl Drop for Connected {
     fn drop(&mut self) {
         let worker = &self.worker;
-        if let Some(place) = self.place.get() {
-            worker.connections.borrow_mut().give_back(place);
-        }
+        let address = worker.connections.borrow_mut().give_back(self.place);
+        worker.admission.left(address);
         worker.n_connections.set(worker.n_connections.get().saturating_sub(1));
         worker.core.cells.down(crate::telemetry::names::Level::ConnectionsOpen);
         if worker.is_draining.get() && worker.n_connections.get() == 0 {
             worker.wake_drain_waiters();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_of_an_overload() {
-        for (thousandths, load) in [
-            (0, Load::Normal),
-            (919, Load::Normal),
-            (920, Load::Closing),
-            (949, Load::Closing),
-            (950, Load::Refusing),
-            (980, Load::Full),
-            (usize::MAX, Load::Full),
-        ] {
-            assert_eq!(Load::of(thousandths), load, "{thousandths}");
         }
     }
 }

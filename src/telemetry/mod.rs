@@ -5,6 +5,7 @@
 
 pub mod access_log;
 pub mod cells;
+pub mod fuzz;
 pub mod histogram;
 pub mod logger;
 pub mod names;

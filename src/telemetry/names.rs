@@ -81,6 +81,22 @@ pub static BUDGET_CHARGED: Family = gauge(
     &[],
     "Memory of pooled blocks that is charged to the budget now.",
 );
+pub static MEMORY: Family = gauge(
+    "ringway_memory_bytes",
+    &["kind"],
+    "Memory: what blocks may have and what waits to be used again, what the process has in RAM, \
+     and what the kernel allows; 0 without a limit.",
+);
+pub static ACCEPT_PAUSES: Family = counter(
+    "ringway_accept_pauses",
+    &["reason"],
+    "Pauses in which a worker accepted no connection, 10 to 200 ms each.",
+);
+pub static CONNECTIONS_REFUSED: Family = counter(
+    "ringway_connections_refused",
+    &["reason"],
+    "Client connections that were reset as soon as they were accepted.",
+);
 pub static LOG_DROPPED: Family = counter(
     "ringway_log_dropped",
     &["reason"],
@@ -121,7 +137,7 @@ pub static TASK_RESTARTS: Family = counter(
 );
 
 /// All families, in the order in which they are written.
-pub static ALL: [&Family; 23] = [
+pub static ALL: [&Family; 26] = [
     &SERVER_DURATION,
     &BACKEND_DURATION,
     &REQUESTS,
@@ -133,6 +149,9 @@ pub static ALL: [&Family; 23] = [
     &RECEIVED_BYTES,
     &SENT_BYTES,
     &BUDGET_CHARGED,
+    &MEMORY,
+    &ACCEPT_PAUSES,
+    &CONNECTIONS_REFUSED,
     &LOG_DROPPED,
     &PANICS,
     &RELOADS,
@@ -160,10 +179,15 @@ pub enum Count {
     Panics,
     StalledTurns,
     JsonTrailing,
+    PausedByConnections,
+    PausedByMemory,
+    PausedByFiles,
+    PausedByListener,
+    RefusedPerIp,
 }
 
 impl Count {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Accepted,
         Self::ClientReceived,
         Self::ClientSent,
@@ -173,6 +197,11 @@ impl Count {
         Self::Panics,
         Self::StalledTurns,
         Self::JsonTrailing,
+        Self::PausedByConnections,
+        Self::PausedByMemory,
+        Self::PausedByFiles,
+        Self::PausedByListener,
+        Self::RefusedPerIp,
     ];
 
     /// The family and the value of its label, "" where it has none.
@@ -187,6 +216,11 @@ impl Count {
             Self::Panics => (&PANICS, ""),
             Self::StalledTurns => (&STALLED_TURNS, ""),
             Self::JsonTrailing => (&JSON_TRAILING, ""),
+            Self::PausedByConnections => (&ACCEPT_PAUSES, "connections"),
+            Self::PausedByMemory => (&ACCEPT_PAUSES, "memory"),
+            Self::PausedByFiles => (&ACCEPT_PAUSES, "files"),
+            Self::PausedByListener => (&ACCEPT_PAUSES, "listener"),
+            Self::RefusedPerIp => (&CONNECTIONS_REFUSED, "per_ip"),
         }
     }
 }

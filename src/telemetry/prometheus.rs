@@ -174,7 +174,7 @@ impl Page<'_> {
 }
 
 /// Backslash, line feed and, where asked, the double quote.
-fn escape(text: &str, with_quote: bool, out: &mut Vec<u8>) {
+pub(super) fn escape(text: &str, with_quote: bool, out: &mut Vec<u8>) {
     for byte in text.bytes() {
         match byte {
             b'\\' => out.extend_from_slice(b"\\\\"),

@@ -2,6 +2,7 @@
 //! A connection goes back to its pool only when the message ended exactly where it said.
 //! Source: docs/reference/hardening.md A15, 4.1; RFC 9112 sections 6 to 8.
 
+use std::cell::Cell;
 use std::io;
 use std::ops::{Deref, DerefMut, Range};
 
@@ -10,8 +11,8 @@ use super::heads::PooledHead;
 use super::pool::Lease;
 use crate::http::HeaderId;
 use crate::http::h1::{BodyKind, Decoder, InPlace, ResponseHead, Step, encode};
-use crate::net::Block;
 use crate::net::placed::{Placed, place};
+use crate::net::{Block, budget};
 
 /// Memory for content is taken as it comes, never as announced: this much at first.
 const FIRST_CAPACITY: usize = 64 * 1024;
@@ -37,8 +38,27 @@ pub struct Incoming {
     trailers: Vec<(HeaderId, Vec<u8>)>,
 }
 
+/// Makes room for content that is held, within the memory of the process: what does not fit fails
+/// this call and no other (docs/reference/hardening.md E6).
+fn make_room(block: &mut Block, more: usize) -> Result<(), CallError> {
+    if block.room() < more {
+        // What it moves out of stays charged until it has moved.
+        if !budget::fits((block.len() + more).next_power_of_two()) {
+            return Err(CallError::OverBudget);
+        }
+        block.reserve(more);
+    }
+    Ok(())
+}
+
 fn keep_trailers(kept: &mut Vec<(HeaderId, Vec<u8>)>, decoder: &Decoder) {
     kept.extend(decoder.trailers().iter().map(|(id, value)| (id, value.to_vec())));
+}
+
+/// Takes bytes of what is left for all responses of a request.
+fn take(left: &Cell<usize>, bytes: usize) -> Result<(), CallError> {
+    left.set(left.get().checked_sub(bytes).ok_or(CallError::TooLarge)?);
+    Ok(())
 }
 
 enum Framing {
@@ -121,18 +141,20 @@ impl Response {
         response
     }
 
-    /// All content, at most `max` bytes. The connection is back in its pool when this returns.
-    pub async fn collect(self, max: usize) -> Result<Collected, CallError> {
-        match self.collect_at_once(max)? {
+    /// All content, at most `max` bytes, and at most what is `left` for all responses of a request,
+    /// from which it is taken. The connection is back in its pool when this returns.
+    pub async fn collect(self, max: usize, left: &Cell<usize>) -> Result<Collected, CallError> {
+        match self.collect_at_once(max, left)? {
             Whole::All(collected) => Ok(collected),
             // The state of a longer body is not part of every call's.
-            Whole::Partly(response) => place(response.gather(max)).await,
+            Whole::Partly(response) => place(response.gather(max, left)).await,
         }
     }
 
     /// The usual case without waiting: everything came with the head in one read. Gives itself back
     /// where it did not.
-    pub fn collect_at_once(mut self, max: usize) -> Result<Whole, CallError> {
+    pub fn collect_at_once(mut self, max: usize, left: &Cell<usize>) -> Result<Whole, CallError> {
+        let max = max.min(left.get());
         if let Framing::Length(length) = self.framing
             && length > max as u64
         {
@@ -144,10 +166,12 @@ impl Response {
             Framing::Length(length) if *length <= came as u64 => {
                 let length = *length as usize;
                 self.end(length == came);
+                take(left, length)?;
                 return Ok(Whole::All(self.in_place(length)));
             }
             Framing::Chunked(_) if came > 0 && came <= max => {
                 if let Some(collected) = self.chunked_in_place()? {
+                    take(left, collected.content().len())?;
                     return Ok(Whole::All(collected));
                 }
             }
@@ -156,7 +180,8 @@ impl Response {
         Ok(Whole::Partly(self))
     }
 
-    async fn gather(mut self, max: usize) -> Result<Collected, CallError> {
+    async fn gather(mut self, max: usize, left: &Cell<usize>) -> Result<Collected, CallError> {
+        let max = max.min(left.get());
         let came = self.surplus.len();
         let (mut block, mut len) = match &self.framing {
             Framing::Length(length) => {
@@ -171,6 +196,7 @@ impl Response {
             if len > max {
                 return Err(CallError::TooLarge);
             }
+            take(left, bytes.len())?;
             if block.is_empty()
                 && block.capacity() <= piece.capacity()
                 && bytes.len() == piece.len()
@@ -178,7 +204,7 @@ impl Response {
                 block = piece;
                 continue;
             }
-            block.reserve(bytes.len());
+            make_room(&mut block, bytes.len())?;
             block.extend_from_slice(bytes);
         }
         let content = 0..block.len();

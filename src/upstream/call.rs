@@ -21,9 +21,6 @@ use crate::net::placed::place;
 use crate::net::stream::{RecvHalf, SendHalf};
 use crate::net::{Block, WriteList, timer};
 
-/// Interim responses (1xx) that one call puts up with.
-const INTERIM_MAX: usize = 16;
-
 /// A held body up to this size goes out in one block with its head.
 const JOINED_MAX: usize = 16 * 1024;
 
@@ -46,6 +43,17 @@ pub struct Call<'a> {
     pub method: Method,
     /// Limits for the response head.
     pub limits: &'a HeadLimits,
+    /// Interim responses (1xx) that it puts up with.
+    pub interims: Interims,
+}
+
+/// How many interim responses a call puts up with, and how many bytes of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interims {
+    /// `limits.backend_interims`.
+    pub count: u32,
+    /// `limits.backend_interim_bytes`.
+    pub bytes: u32,
 }
 
 /// Sends a request and reads the head of its response. The usual call (an idle connection, content
@@ -56,16 +64,16 @@ pub struct Call<'a> {
 #[allow(clippy::manual_async_fn)]
 pub fn call(call: Call<'_>) -> impl Future<Output = Result<Response, CallError>> {
     async move {
-        let Call { origin, is_chunked, expects_continue, method, limits, .. } = call;
+        let Call { origin, is_chunked, expects_continue, method, limits, interims, .. } = call;
         let (mut head, mut body) = (call.head, call.body);
         // RFC 9110 section 9.2.2: only where nothing was sent, or sending it twice does no harm.
         let is_safe = method.is_safe() && matches!(body, Outgoing::Empty);
-        let lease = match origin.take(is_safe) {
+        let lease = match origin.take() {
             Some(lease) => lease,
             None => place(origin.open()).await?,
         };
         let was_reused = lease.is_reused;
-        let plan = Sending { is_chunked, expects_continue, method, limits };
+        let plan = Sending { is_chunked, expects_continue, method, limits, interims };
         let (result, sent) = attempt(lease, &mut head, &mut body, plan).await;
         let error = match result {
             Ok(response) => return Ok(response),
@@ -74,6 +82,7 @@ pub fn call(call: Call<'_>) -> impl Future<Output = Result<Response, CallError>>
         // A head that was still on its way when the answer failed did not come back.
         let may_replay =
             body.is_replayable() && !head.is_empty() && (is_safe || sent == Sent::Nothing);
+        let may_replay = may_replay && origin.transport.replays;
         if !was_reused || !error.is_before_response() || !may_replay {
             return Err(error);
         }
@@ -92,6 +101,7 @@ struct Sending<'a> {
     expects_continue: bool,
     method: Method,
     limits: &'a HeadLimits,
+    interims: Interims,
 }
 
 /// How much of a request left.
@@ -128,7 +138,7 @@ fn attempt<'a>(
             Outgoing::Empty => true,
             _ => false,
         };
-        let mut reading = Reading::new();
+        let mut reading = Reading::new(plan.interims);
         let mut sent = Sent::Something;
         let received = if joined && head_timeout.is_none() {
             let n_out = head.len();
@@ -367,13 +377,14 @@ fn put(head: &mut Block, bytes: &[u8], is_chunked: bool) {
 struct Reading {
     head: PooledHead,
     block: Block,
-    interim: usize,
+    /// What it puts up with yet.
+    interims: Interims,
     has_begun: bool,
 }
 
 impl Reading {
-    fn new() -> Reading {
-        Reading { head: PooledHead::take(), block: Block::empty(), interim: 0, has_begun: false }
+    fn new(interims: Interims) -> Reading {
+        Reading { head: PooledHead::take(), block: Block::empty(), interims, has_begun: false }
     }
 
     /// Reads until the final head is complete: in `head`, with its bytes in `block`.
@@ -430,8 +441,11 @@ impl Reading {
     /// RFC 9110 section 15.2: interim responses precede the final one.
     #[cold]
     fn pass_interim(&mut self, progress: Option<&Shared>) -> Result<(), CallError> {
-        self.interim += 1;
-        if self.head.status == 101 || self.interim > INTERIM_MAX {
+        let len = u32::try_from(self.head.len).unwrap_or(u32::MAX);
+        let left = self.interims.count.checked_sub(1).zip(self.interims.bytes.checked_sub(len));
+        let Some((count, bytes)) = left else { return Err(CallError::BadInterim) };
+        self.interims = Interims { count, bytes };
+        if self.head.status == 101 {
             return Err(CallError::BadInterim);
         }
         if self.head.status == 100

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::error::CallError;
 use super::pool::Origin;
 use crate::net::clock::{self, Tick};
+use crate::net::tls::HandshakeFault;
 use crate::net::{Endpoint, Stream, timer, tls};
 
 /// The TLS handshake's own deadline, as in Go's transport of KrakenD.
@@ -28,11 +29,11 @@ pub async fn connect(origin: &Origin) -> Result<Stream, CallError> {
     if !origin.key.is_tls {
         return Ok(stream);
     }
-    let Some(config) = &origin.tls else { return Err(CallError::TlsFailed) };
+    let Some(config) = &origin.tls else { return Err(CallError::Tls(HandshakeFault::Other)) };
     let deadline = clock::now() + HANDSHAKE_TIMEOUT;
     match tls::connect_tls(stream, config, &origin.key.host, deadline).await {
         Ok(stream) => Ok(stream),
-        Err(_) => Err(CallError::TlsFailed),
+        Err(error) => Err(CallError::Tls(tls::fault(&error))),
     }
 }
 

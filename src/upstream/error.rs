@@ -1,6 +1,9 @@
 //! Why one backend call gave no usable response: small, `Copy`, with whose fault it is and whether
 //! a replay is safe. `proxy/outcome.rs` gives each its status and label.
 
+use crate::net::connect::ConnectFailure;
+use crate::net::tls::HandshakeFault;
+
 /// Why one backend call gave no usable response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallError {
@@ -16,8 +19,8 @@ pub enum CallError {
     ConnectFailed(i32),
     /// Too many calls already wait for a connection to this origin.
     PoolBusy,
-    /// The TLS handshake failed: certificate, protocol version or its 10 s deadline.
-    TlsFailed,
+    /// The TLS handshake failed.
+    Tls(HandshakeFault),
     /// No response head within `response_header_timeout`.
     HeadTimeout,
     /// The exchange's deadline passed.
@@ -36,12 +39,15 @@ pub enum CallError {
     },
     /// The response head breaks RFC 9112, or the limits of the service.
     BadHead,
-    /// More than 16 interim responses, or one that nobody asked for.
+    /// More interim responses than allowed, in number or bytes, or one that nobody asked for.
     BadInterim,
     /// The chunked coding of the content is broken.
     BadChunk,
-    /// The content is over `limits.response_body`.
+    /// The content is over `limits.backend_body_bytes`, or that of all backends of the request over
+    /// `limits.answer_bytes`.
     TooLarge,
+    /// The content does not fit into what is left of `ringway.memory`.
+    OverBudget,
     /// The content is not the gzip that it says it is.
     BadGzip,
     /// The gzip content grows over the ratio or the size that is allowed.
@@ -63,8 +69,14 @@ impl CallError {
                 | CallError::ConnectTimeout
                 | CallError::ConnectRefused
                 | CallError::ConnectFailed(_)
-                | CallError::TlsFailed
+                | CallError::Tls(_)
         )
+    }
+
+    /// No connection was made because this side ran out of something, such as descriptors: another
+    /// host would not do better, and this one is not to blame.
+    pub fn is_ours(self) -> bool {
+        matches!(self, CallError::ConnectFailed(errno) if ConnectFailure::is_of_our_side(errno))
     }
 
     /// The connection died before any byte of a response: where it was a reused one, the request

@@ -14,7 +14,7 @@ mod transport;
 
 pub use balance::Balancer;
 pub use body::{Collected, Response, Whole};
-pub use call::{Call, call};
+pub use call::{Call, Interims, call};
 pub use error::CallError;
 pub use pool::{Lease, Origin, Upstream};
 pub use request_body::{BodyError, BodySource, Outgoing};

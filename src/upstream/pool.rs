@@ -15,13 +15,14 @@ use super::error::CallError;
 use super::transport::Transport;
 use crate::control::names::{Name, Names};
 use crate::net::clock::{self, Tick};
+use crate::net::failpoint;
 use crate::net::placed::place;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsClientConfig;
 use crate::plan::{OriginKey, OriginSpec};
 
-/// Idle for longer than this, a connection is looked at (without waiting) before it is used.
-const PEEK_AFTER: Duration = Duration::from_secs(1);
+/// Idle connections that nobody wants are looked at this often, for those that the backend closed.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Origins that no plan names (redirect targets) kept per core.
 const FOREIGN_ORIGINS_MAX: usize = 256;
@@ -35,6 +36,7 @@ pub struct Upstream {
     by_key: RefCell<HashMap<OriginKey, Rc<Origin>>>,
     foreign: RefCell<VecDeque<OriginKey>>,
     totals: Rc<Totals>,
+    looked_at: Cell<Tick>,
 }
 
 /// Connections of one core over all origins.
@@ -60,6 +62,7 @@ impl Upstream {
             by_key: RefCell::default(),
             foreign: RefCell::default(),
             totals: Rc::default(),
+            looked_at: Cell::new(clock::now()),
         }
     }
 
@@ -135,11 +138,16 @@ impl Upstream {
         &self.totals
     }
 
-    /// Closes connections that were idle for longer than `idle_connection_timeout`.
+    /// Closes connections that were idle for longer than `idle_connection_timeout`, and now and then
+    /// those that the backend closed: a pool that is not used any more would keep them for ever.
     pub fn sweep(&self) {
         let now = clock::now();
+        let looks = now.since(self.looked_at.get()) >= LOOK_EVERY;
+        if looks {
+            self.looked_at.set(now);
+        }
         for origin in self.by_key.borrow().values() {
-            origin.sweep(now);
+            origin.sweep(now, looks);
         }
     }
 
@@ -196,10 +204,11 @@ pub struct Lease {
 }
 
 impl Origin {
-    /// An idle connection. For a request that must not be sent twice it is always looked at first;
-    /// others rely on their replay while it is fresh.
-    pub fn take(self: &Rc<Self>, is_replayable: bool) -> Option<Lease> {
-        self.take_idle(is_replayable).map(|stream| self.lease(stream, true))
+    /// An idle connection. It is always looked at first (without waiting), however fresh it is and
+    /// however safe a replay would be: bytes that came behind the last response would be taken for
+    /// the next one, which is somebody else's (docs/reference/hardening.md A15).
+    pub fn take(self: &Rc<Self>) -> Option<Lease> {
+        self.take_idle().map(|stream| self.lease(stream, true))
     }
 
     /// A new connection, whatever is idle: where none was, or for the one replay after a stale one.
@@ -213,6 +222,7 @@ impl Origin {
         }
         // From here one of `opening` is ours; the guard gives it back, also when we are dropped.
         let opening = Opening(self);
+        failpoint("connect");
         let result = place(dial::connect(self)).await;
         drop(opening);
         match result {
@@ -223,7 +233,10 @@ impl Origin {
                 Ok(self.lease(stream, false))
             }
             Err(error) => {
-                self.rest();
+                // That we have no descriptor or port is no fault of the host.
+                if !error.is_ours() {
+                    self.rest();
+                }
                 Err(error)
             }
         }
@@ -248,7 +261,7 @@ impl Origin {
         Lease { stream: Some(stream), origin: self.clone(), is_reused }
     }
 
-    fn take_idle(&self, is_replayable: bool) -> Option<Stream> {
+    fn take_idle(&self) -> Option<Stream> {
         let mut idle = self.idle.borrow_mut();
         if idle.is_empty() {
             return None;
@@ -258,8 +271,7 @@ impl Origin {
             self.totals.idle.set(self.totals.idle.get().saturating_sub(1));
             let age = now - since;
             let too_old = self.transport.idle_timeout.is_some_and(|max| age > max);
-            let is_looked_at = !is_replayable || age > PEEK_AFTER;
-            if too_old || (is_looked_at && stream.is_stale()) {
+            if too_old || stream.is_stale() {
                 self.totals.open.set(self.totals.open.get().saturating_sub(1));
                 continue;
             }
@@ -335,11 +347,18 @@ impl Origin {
         }
     }
 
-    fn sweep(&self, now: Tick) {
-        let Some(max) = self.transport.idle_timeout else { return };
+    fn sweep(&self, now: Tick, looks: bool) {
+        let max = self.transport.idle_timeout;
+        if max.is_none() && !looks {
+            return;
+        }
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain(|one| now - one.since <= max);
+        idle.retain(|one| {
+            let age = now - one.since;
+            let is_over = max.is_some_and(|max| age > max);
+            !is_over && !(looks && one.stream.is_stale())
+        });
         let closed = before - idle.len();
         self.totals.idle.set(self.totals.idle.get().saturating_sub(closed));
         self.totals.open.set(self.totals.open.get().saturating_sub(closed));
@@ -396,6 +415,7 @@ impl Lease {
 
     /// Back to the pool: the message ended exactly, and both sides keep the connection.
     pub fn release(mut self) {
+        failpoint("release");
         if let Some(stream) = self.stream.take() {
             // A pool that a reload dropped takes nothing back.
             if self.origin.own.strong_count() > 0 {

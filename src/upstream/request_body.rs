@@ -15,6 +15,8 @@ pub enum BodyError {
     TooSlow,
     /// It is over the limit where it has to be held.
     TooLarge,
+    /// There is no memory to hold more of it.
+    Overload,
 }
 
 /// Where streamed content comes from. Implemented above, by whoever reads the client.

@@ -34,6 +34,8 @@ pub struct Transport {
     pub rest_max: Duration,
     /// Connections opened at once per origin and worker; further calls wait.
     pub opens_max: usize,
+    /// A request whose kept connection died may be sent once more, where that is safe.
+    pub replays: bool,
     /// Calls that may wait for a connection per origin and worker.
     pub waiters_max: usize,
 }
@@ -56,6 +58,7 @@ impl Transport {
             rest: Duration::from_secs(1),
             rest_max: Duration::from_secs(30),
             opens_max: 256,
+            replays: true,
             waiters_max: 16_384,
         }
     }

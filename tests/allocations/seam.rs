@@ -34,7 +34,8 @@ fn client(mut peer: TcpStream, answer_len: usize) -> std::io::Result<()> {
 
 #[test]
 fn a_request_on_an_open_connection_allocates_nothing() {
-    for kind in [driver::probe(None).0, driver::DriverKind::Epoll] {
+    let below = driver::probe(Some("monoio")).0;
+    for kind in [driver::probe(None).0, below, driver::DriverKind::Epoll] {
         let (allocated, sites) =
             thread::spawn(move || driver::run(kind, serve()).expect("the driver starts"))
                 .join()

@@ -1,7 +1,7 @@
 //! The client's side of a connection: keep-alive, pipelining, Expect, leaving early.
 
 use crate::both_drivers;
-use crate::support::{answer, backend, call, echo, gateway, json, ms, until};
+use crate::support::{backend, call, echo, gateway, json, ms};
 
 both_drivers! {
     many_requests_on_one_connection,
@@ -10,12 +10,8 @@ both_drivers! {
     ten_thousand_pipelined_requests,
     a_request_in_any_pieces,
     expect_100_continue,
-    a_reset_cancels_at_once,
-    a_half_close_is_answered_within_the_grace,
     the_grace_of_a_half_close_is_a_setting,
-    a_client_that_leaves_in_the_middle_of_a_stream,
     the_next_request_waits_for_the_answer,
-    descriptors_come_back,
 }
 
 fn many_requests_on_one_connection() {
@@ -130,44 +126,6 @@ fn expect_100_continue() {
     assert!(found.interim.is_empty());
 }
 
-fn a_reset_cancels_at_once() {
-    let slow = backend().get("/slow", "{}").after(ms(20_000));
-    let gw = gateway()
-        .service("timeout", "30s")
-        .endpoint("/one", [&slow])
-        .endpoint("/three", [&slow, &slow, &slow])
-        .endpoint("/stream", [&slow])
-        .noop()
-        .start();
-    let mut calls = 0;
-    for (path, n) in [("/one", 1), ("/three", 3), ("/stream", 1)] {
-        let mut connection = gw.connect();
-        connection.write(format!("GET {path} HTTP/1.1\r\nHost: gw\r\n\r\n"));
-        calls += n;
-        slow.wait_for(calls);
-        connection.reset();
-        slow.wait_abandoned(calls);
-    }
-}
-
-fn a_half_close_is_answered_within_the_grace() {
-    let quick = backend().get("/quick", "{}").after(ms(50));
-    let slow = backend().get("/slow", "{}").after(ms(20_000));
-    let gw = gateway()
-        .service("timeout", "30s")
-        .endpoint("/quick", [&quick])
-        .endpoint("/slow", [&slow])
-        .start();
-    let mut connection = gw.connect();
-    connection.write("GET /quick HTTP/1.1\r\nHost: gw\r\n\r\n").finish();
-    connection.response("GET").status(200).body("{}");
-    connection.closed();
-    let mut connection = gw.connect();
-    connection.write("GET /slow HTTP/1.1\r\nHost: gw\r\n\r\n").finish();
-    slow.wait_abandoned(1);
-    connection.rest();
-}
-
 fn the_grace_of_a_half_close_is_a_setting() {
     let slow = backend().get("/slow", "{}").after(ms(700));
     let patient = gateway()
@@ -190,28 +148,6 @@ fn the_grace_of_a_half_close_is_a_setting() {
     slow.wait_abandoned(1);
 }
 
-fn a_client_that_leaves_in_the_middle_of_a_stream() {
-    let peer = backend().get(
-        "/big",
-        crate::support::Answer::steps_are([
-            crate::support::Step::Send(
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
-            ),
-            crate::support::Step::SendTimes(
-                [b"10000\r\n".as_slice(), &[b'x'; 65536], b"\r\n"].concat(),
-                100_000,
-            ),
-        ]),
-    );
-    let gw = gateway().endpoint("/big", [&peer]).noop().start();
-    let mut connection = gw.connect();
-    connection.write("GET /big HTTP/1.1\r\nHost: gw\r\n\r\n");
-    assert!(connection.raw_head().starts_with("HTTP/1.1 200 "));
-    connection.reset();
-    peer.wait_abandoned(1);
-    until("its connection is closed", || peer.open_connections() == 0);
-}
-
 fn the_next_request_waits_for_the_answer() {
     let slow = backend().get("/a", r#"{"a":1}"#).after(ms(100));
     let gw = gateway().one_worker().endpoint("/a", [&slow]).endpoint("/b", [&slow]).start();
@@ -222,34 +158,4 @@ fn the_next_request_waits_for_the_answer() {
     connection.response("GET").status(200);
     connection.response("GET").status(200);
     assert_eq!(slow.requests().len(), 2);
-}
-
-fn descriptors_come_back() {
-    let peer = backend().get("/a", answer(200).body("{}"));
-    let gw = gateway().endpoint("/a", [&peer]).start();
-    gw.get("/a").status(200);
-    let files = || crate::support::process::open_files(gw.pid());
-    let before = files();
-    for n in 0..300 {
-        let mut connection = gw.connect();
-        match n % 3 {
-            0 => drop(connection.send("GET /a HTTP/1.1\r\nHost: gw\r\n\r\n")),
-            1 => connection.write("GET /a HT").reset_after(),
-            _ => drop(connection),
-        }
-    }
-    until("the descriptors are closed", || files() <= before + 4);
-}
-
-trait ResetAfter {
-    fn reset_after(&mut self);
-}
-
-impl ResetAfter for crate::support::Connection {
-    /// RST when the connection is dropped.
-    fn reset_after(&mut self) {
-        socket2::SockRef::from(self.stream())
-            .set_linger(Some(std::time::Duration::ZERO))
-            .expect("SO_LINGER");
-    }
 }

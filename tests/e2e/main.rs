@@ -1,7 +1,5 @@
 //! The real binary against scripted peers over sockets: bytes on the wire.
 
-#[path = "../peers/mod.rs"]
-mod peers;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -15,11 +13,8 @@ mod harness;
 mod headers;
 mod hostile;
 mod keeps;
-mod limits;
 mod merge;
-mod misbehaviour;
 mod operation;
-mod overload;
 mod placeholders;
 mod router;
 mod stream;

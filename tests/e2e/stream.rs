@@ -3,7 +3,7 @@
 use crate::both_drivers;
 use crate::support::metrics::CHARGED_BYTES;
 use crate::support::{
-    Answer, Connection, End, PATIENCE, Step, answer, backend, echo, gateway, ms, process, until,
+    Answer, Connection, End, Step, answer, backend, echo, gateway, ms, process, until,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,7 +74,6 @@ both_drivers! {
     trailers_are_not_promoted,
     interim_responses_are_skipped,
     a_truncated_stream_never_seems_whole,
-    an_early_answer_arrives_while_the_client_still_sends,
     a_slow_reader_holds_little,
 }
 
@@ -224,22 +223,6 @@ fn a_truncated_stream_never_seems_whole() {
             }
         }
     }
-}
-
-fn an_early_answer_arrives_while_the_client_still_sends() {
-    let refuses = backend().post("/up", answer(413).body("too much").early().close());
-    let gw = gateway().one_worker().endpoint("/up", [&refuses]).method("POST").noop().start();
-    for _ in 0..3 {
-        let mut connection = gw.connect();
-        connection.write("POST /up HTTP/1.1\r\nHost: gw\r\nContent-Length: 104857600\r\n\r\n");
-        connection.write(vec![b'x'; 100_000]);
-        connection.response("POST").status(413).body("too much");
-        // Not drained to the end: the connection ends instead.
-        connection.try_write(vec![b'x'; 200_000]);
-        connection.patience(PATIENCE);
-        connection.gone();
-    }
-    assert_eq!(refuses.connections(), 3, "a connection with half a request is not reused");
 }
 
 fn a_slow_reader_holds_little() {

@@ -1,140 +1,66 @@
-//! Every parser against hostile bytes, on stable Rust: a corpus, what becomes of it under mutation,
-//! and noise. The seed is fixed, so that each run is the same; `FUZZ_SECONDS` makes it longer and
-//! goes on to inputs that a short run never reaches, `FUZZ_SEED` chooses others.
+//! Every parser against hostile bytes, on stable Rust: a committed corpus (`corpora/`), what becomes
+//! of it under mutation, and noise. The seed is fixed, so that each run is the same.
 //!
-//! What must hold for any input is asserted in the entry points. An input that breaks one is printed
-//! as a Rust literal: put it into the corpus of its target, where it stays.
+//! `FUZZ_SECONDS` runs longer and goes on to inputs that a short run never reaches, `FUZZ_SEED`
+//! chooses others, `FUZZ_TARGET` takes only targets whose name holds this text, `FUZZ_KEEP` names a
+//! directory for inputs that did something new, `FUZZ_REPLAY` one file to run instead of all this.
+//! See `docs/security.md`.
+//!
+//! What must hold for any input is asserted in the entry points. An input that breaks one is made
+//! small, printed with its escapes and written to a file: put it into the corpus of its target.
 
 mod corpus;
+mod differential;
+mod forward;
+mod hunt;
+mod minimise;
 mod mutate;
+mod strict;
+mod targets;
+mod words;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use mutate::{Mutator, Random};
-
-/// One entry point with what it eats.
-struct Target {
-    name: &'static str,
-    enter: fn(&[u8]),
-    corpus: &'static [&'static [u8]],
-    /// Inputs that grow longer than this are cut: costs stay bounded.
-    len_max: usize,
-    /// Inputs of a short run.
-    n: u64,
-}
-
-const TARGETS: &[Target] = &[
-    Target {
-        name: "http::fuzz_head",
-        enter: ringway::http::fuzz::fuzz_head,
-        corpus: corpus::REQUESTS,
-        len_max: 512,
-        n: 4_000,
-    },
-    Target {
-        name: "http::fuzz_response",
-        enter: ringway::http::fuzz::fuzz_response,
-        corpus: corpus::RESPONSES,
-        len_max: 512,
-        n: 4_000,
-    },
-    Target {
-        name: "http::fuzz_chunked",
-        enter: ringway::http::fuzz::fuzz_chunked,
-        corpus: corpus::CHUNKED,
-        len_max: 1024,
-        n: 10_000,
-    },
-    Target {
-        name: "http::fuzz_uri",
-        enter: ringway::http::fuzz::fuzz_uri,
-        corpus: corpus::TARGETS,
-        len_max: 512,
-        n: 10_000,
-    },
-    Target {
-        name: "json::fuzz_scan",
-        enter: ringway::json::fuzz::fuzz_scan,
-        corpus: corpus::JSON,
-        len_max: 2048,
-        n: 10_000,
-    },
-    Target {
-        name: "json::fuzz_decode",
-        enter: ringway::json::fuzz::fuzz_decode,
-        corpus: corpus::JSON,
-        len_max: 1024,
-        n: 500,
-    },
-    Target {
-        name: "config::fuzz_config",
-        enter: ringway::config::fuzz::fuzz_config,
-        corpus: corpus::CONFIGURATIONS,
-        len_max: 4096,
-        n: 300,
-    },
-    Target {
-        name: "config::fuzz_values",
-        enter: ringway::config::fuzz::fuzz_values,
-        corpus: corpus::VALUES,
-        len_max: 256,
-        n: 60,
-    },
-    Target {
-        name: "plan::fuzz_router",
-        enter: ringway::plan::router::fuzz_router,
-        corpus: corpus::ROUTES,
-        len_max: 512,
-        n: 3_000,
-    },
-];
+use hunt::Hunt;
+use targets::{TARGETS, Target};
 
 /// In a long run each target has this long, then the next: dear ones do not take the time of cheap
 /// ones.
 const TURN: Duration = Duration::from_millis(250);
 
+fn chosen() -> impl Iterator<Item = &'static Target> {
+    let part = std::env::var("FUZZ_TARGET").unwrap_or_default();
+    TARGETS.iter().filter(move |target| target.name.contains(&part))
+}
+
 #[test]
 fn nothing_breaks_a_parser() {
-    let seed = number("FUZZ_SEED").unwrap_or(0x9e37_79b9_7f4a_7c15);
-    let seconds = number("FUZZ_SECONDS");
-    let mut failures = Vec::new();
-    let mut random = Random::new(seed);
-    for target in TARGETS {
-        // What once broke a parser, and plain examples, come first and unchanged.
-        failures.extend(target.corpus.iter().filter_map(|input| target.run(input)));
+    if let Ok(file) = std::env::var("FUZZ_REPLAY") {
+        let input = std::fs::read(&file).expect("FUZZ_REPLAY names a readable file");
+        let failures: Vec<_> = chosen().filter_map(|target| hunt::judge(target, &input)).collect();
+        assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+        return;
     }
-    match seconds {
-        None => {
-            for target in TARGETS {
-                failures.extend(target.turn(&mut random, target.n).1);
-            }
-        }
+    let seed = number("FUZZ_SEED").unwrap_or(0x9e37_79b9_7f4a_7c15);
+    let mut hunts: Vec<Hunt> = chosen().map(|target| Hunt::new(target, seed)).collect();
+    // What once broke a parser, and plain examples, come first and unchanged.
+    hunts.iter_mut().for_each(Hunt::run_corpus);
+    match number("FUZZ_SECONDS") {
+        None => hunts.iter_mut().for_each(|hunt| hunt.run(hunt.target.n)),
         Some(seconds) => {
             let until = Instant::now() + Duration::from_secs(seconds);
-            let mut counts = vec![0; TARGETS.len()];
-            // A target takes part until it has failed.
-            let mut failed = vec![false; TARGETS.len()];
-            while Instant::now() < until {
-                for (at, target) in TARGETS.iter().enumerate() {
-                    if failed[at] {
-                        continue;
+            while Instant::now() < until && hunts.iter().any(|hunt| hunt.failure.is_none()) {
+                for hunt in &mut hunts {
+                    let turn = Instant::now();
+                    while turn.elapsed() < TURN && hunt.failure.is_none() {
+                        hunt.run(20);
                     }
-                    let (turn, mut failure) = (Instant::now(), None);
-                    while failure.is_none() && turn.elapsed() < TURN {
-                        let (n, found) = target.turn(&mut random, 20);
-                        counts[at] += n;
-                        failure = found;
-                    }
-                    failed[at] = failure.is_some();
-                    failures.extend(failure);
                 }
-            }
-            for (target, n) in TARGETS.iter().zip(counts) {
-                println!("{:24} {n} inputs", target.name);
             }
         }
     }
+    hunts.iter().for_each(|hunt| println!("{}", hunt.summary()));
+    let failures: Vec<_> = hunts.iter().filter_map(|hunt| hunt.failure.as_deref()).collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
@@ -163,23 +89,37 @@ fn every_entry_point_is_driven() {
     assert!(found.is_empty(), "not in TARGETS: {found:?}");
 }
 
-impl Target {
-    /// Runs `n` inputs; how many it were, and the first that broke something.
-    fn turn(&self, random: &mut Random, n: u64) -> (u64, Option<String>) {
-        let mut mutator = Mutator::new(self.corpus, self.len_max);
-        for at in 0..n {
-            let input = mutator.next(random);
-            if let Some(failure) = self.run(input) {
-                return (at + 1, Some(failure));
-            }
-        }
-        (n, None)
+/// The corpora stay what people can read: few files, small ones, each for a target.
+#[test]
+fn corpora_are_small_and_belong_to_targets() {
+    let mut sum = 0;
+    for target in TARGETS {
+        let inputs = corpus::of(target.name);
+        assert!((3..=60).contains(&inputs.len()), "{}: {} files", target.name, inputs.len());
+        sum += inputs.iter().map(Vec::len).sum::<usize>();
+        let longest = inputs.iter().map(Vec::len).max().unwrap_or(0);
+        assert!(longest <= target.len_max, "{}: {longest} bytes are cut", target.name);
     }
+    assert!(sum <= 300 * 1024, "{sum} bytes");
+    for directory in corpus::directories() {
+        let known = TARGETS.iter().any(|target| corpus::directory(target.name) == directory);
+        assert!(known, "no target for {}", directory.display());
+    }
+}
 
-    fn run(&self, input: &[u8]) -> Option<String> {
-        let result = catch_unwind(AssertUnwindSafe(|| (self.enter)(input)));
-        result.err().map(|_| format!("{}: b\"{}\"", self.name, input.escape_ascii()))
+/// The tools themselves: a target that fails on one pattern is caught, made small, and shown.
+#[test]
+fn a_failure_is_caught_and_made_small() {
+    fn fails_on_a_pair(input: &[u8]) -> u64 {
+        assert!(!input.windows(2).any(|pair| pair == b"\r\r"), "two of them");
+        input.len() as u64
     }
+    let target = Target { name: "a::pair", enter: fails_on_a_pair, words: &[], len_max: 100, n: 0 };
+    let failure = hunt::judge(&target, b"some bytes \r\r and others").expect("it fails");
+    for part in ["a::pair", "b\"\\r\\r\"", "two of them", "FUZZ_REPLAY="] {
+        assert!(failure.contains(part), "{part}: {failure}");
+    }
+    assert_eq!(hunt::judge(&target, b"\r \r"), None);
 }
 
 fn number(variable: &str) -> Option<u64> {

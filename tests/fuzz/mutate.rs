@@ -1,5 +1,7 @@
-//! New inputs from old ones: bytes changed, put in, taken out, doubled, spliced from others, numbers
-//! made large, bytes that parsers care about; and now and then noise.
+//! New inputs from old ones: bytes changed, put in, taken out, doubled, spliced from others; whole
+//! lines moved; words of a dictionary put in, numbers sent to their edges; now and then noise.
+
+use crate::words::{EDGES, EVERYWHERE};
 
 /// Small and the same everywhere (xorshift64*).
 pub struct Random(u64);
@@ -22,76 +24,37 @@ impl Random {
     }
 }
 
-/// Pieces that mean something to one parser or another.
-const SPICE: &[&[u8]] = &[
-    b"\r\n",
-    b"\n",
-    b"\r",
-    b"\r\n\r\n",
-    b" ",
-    b"\t",
-    b"\0",
-    b":",
-    b";",
-    b",",
-    b"%",
-    b"%00",
-    b"%2f",
-    b"%2e%2e",
-    b"/",
-    b"//",
-    b"/./",
-    b"/../",
-    b"?",
-    b"#",
-    b"&",
-    b"=",
-    b"+",
-    b"*",
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b"\"",
-    b"\\",
-    b"\\u",
-    b"\\ud800",
-    b"\\\"",
-    b"-",
-    b"0",
-    b"1e400",
-    b"null",
-    b"true",
-    b"\x7f",
-    b"\x80",
-    b"\xff",
-    b"\xef\xbb\xbf",
-    b"\xed\xa0\x80",
-    b"\xe2\x80\xa8",
-    b"chunked",
-    b"Host: a\r\n",
-    b"Content-Length: 0\r\n",
-    b"Transfer-Encoding: chunked\r\n",
-    b"Connection: close\r\n",
-    b"18446744073709551616",
-    b"ffffffffffffffff",
-    b"4294967295",
-    b"$ref",
-    b"<<: *a\n",
-    b"- ",
-    b"|",
-];
+/// Inputs that did something new are kept up to here; then one takes another's place.
+const POOL_MAX: usize = 2_000;
 
-/// Makes inputs out of a corpus; what it made lately is changed further.
+/// Makes inputs out of a pool; what it made lately is changed further.
 pub struct Mutator {
-    corpus: &'static [&'static [u8]],
+    pool: Vec<Vec<u8>>,
+    /// The committed ones stay.
+    n_committed: usize,
+    words: Vec<&'static [u8]>,
     len_max: usize,
     input: Vec<u8>,
 }
 
 impl Mutator {
-    pub fn new(corpus: &'static [&'static [u8]], len_max: usize) -> Mutator {
-        Mutator { corpus, len_max, input: Vec::new() }
+    pub fn new(
+        pool: Vec<Vec<u8>>,
+        dictionaries: &'static [&'static [&'static [u8]]],
+        len_max: usize,
+    ) -> Mutator {
+        let words = dictionaries.iter().flat_map(|words| words.iter().copied()).collect();
+        Mutator { n_committed: pool.len(), pool, words, len_max, input: Vec::new() }
+    }
+
+    /// Takes an input that did something new.
+    pub fn keep(&mut self, input: Vec<u8>, random: &mut Random) {
+        if self.pool.len() < POOL_MAX {
+            self.pool.push(input);
+        } else {
+            let at = self.n_committed + random.below(POOL_MAX - self.n_committed);
+            self.pool[at] = input;
+        }
     }
 
     pub fn next(&mut self, random: &mut Random) -> &[u8] {
@@ -105,26 +68,29 @@ impl Mutator {
             1..4 => {}
             _ => {
                 self.input.clear();
-                self.input.extend_from_slice(self.corpus[random.below(self.corpus.len())]);
+                self.input.extend_from_slice(&self.pool[random.below(self.pool.len())]);
             }
         }
         for _ in 0..=random.below(5) {
-            self.mutate(random);
+            match random.below(3) {
+                0 => self.bytes(random),
+                1 => self.structure(random),
+                _ => self.word(random),
+            }
         }
         self.input.truncate(self.len_max);
         &self.input
     }
 
-    fn mutate(&mut self, random: &mut Random) {
+    fn bytes(&mut self, random: &mut Random) {
         let input = &mut self.input;
         let at = random.below(input.len() + 1);
         let rest = input.len() - at;
-        match random.below(9) {
+        match random.below(7) {
             0 if rest > 0 => input[at] ^= 1 << random.below(8),
             1 if rest > 0 => input[at] = random.next() as u8,
             2 => {
-                let end = at + random.below(rest.min(16) + 1);
-                input.drain(at..end);
+                input.drain(at..at + random.below(rest.min(16) + 1));
             }
             3 => input.truncate(at),
             4 => {
@@ -133,23 +99,68 @@ impl Mutator {
                 let to = random.below(input.len() + 1);
                 input.splice(to..to, piece);
             }
-            5 => {
-                let other = self.corpus[random.below(self.corpus.len())];
+            5 if rest > 0 => input[at] ^= 0x20,
+            _ => {
+                let other = &self.pool[random.below(self.pool.len())];
                 let from = random.below(other.len() + 1);
                 let len = random.below(other.len() - from + 1);
                 input.splice(at..at, other[from..from + len].iter().copied());
             }
-            6 => {
-                // Much of the same.
-                let byte = SPICE[random.below(SPICE.len())];
-                let times = 1 << random.below(7);
-                input.splice(at..at, byte.repeat(times));
-            }
-            _ => {
-                let piece = SPICE[random.below(SPICE.len())];
-                let end = if random.below(2) == 0 { at } else { (at + piece.len()).min(at + rest) };
-                input.splice(at..end, piece.iter().copied());
-            }
         }
+    }
+
+    /// Lines as units: doubled, swapped, left out, taken from elsewhere; numbers replaced.
+    fn structure(&mut self, random: &mut Random) {
+        let lines: Vec<&[u8]> = self.input.split_inclusive(|byte| *byte == b'\n').collect();
+        let (one, two) = (random.below(lines.len()), random.below(lines.len()));
+        let mut lines = lines;
+        match random.below(5) {
+            _ if lines.is_empty() => return,
+            0 => lines.insert(two, lines[one]),
+            1 => lines.swap(one, two),
+            2 => {
+                lines.remove(one);
+            }
+            3 => {
+                let other = &self.pool[random.below(self.pool.len())];
+                let others: Vec<_> = other.split_inclusive(|byte| *byte == b'\n').collect();
+                if !others.is_empty() {
+                    lines.insert(one, others[random.below(others.len())]);
+                }
+            }
+            _ => return self.number(random),
+        }
+        self.input = lines.concat();
+    }
+
+    /// A number becomes one at the edge of what fits.
+    fn number(&mut self, random: &mut Random) {
+        let is_start = |at: usize| {
+            self.input[at].is_ascii_digit() && (at == 0 || !self.input[at - 1].is_ascii_digit())
+        };
+        let starts: Vec<usize> = (0..self.input.len()).filter(|at| is_start(*at)).collect();
+        if starts.is_empty() {
+            return;
+        }
+        let at = starts[random.below(starts.len())];
+        let len = self.input[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let edge = EDGES[random.below(EDGES.len())];
+        self.input.splice(at..at + len, edge.iter().copied());
+    }
+
+    fn word(&mut self, random: &mut Random) {
+        let own = !self.words.is_empty() && random.below(3) > 0;
+        let words = if own { &self.words[..] } else { EVERYWHERE };
+        let word = words[random.below(words.len())];
+        let at = random.below(self.input.len() + 1);
+        if random.below(8) == 0 {
+            // Much of the same.
+            let times = 1 << random.below(7);
+            self.input.splice(at..at, word.repeat(times));
+            return;
+        }
+        let covers = random.below(2) * word.len();
+        let end = (at + covers).min(self.input.len());
+        self.input.splice(at..end, word.iter().copied());
     }
 }

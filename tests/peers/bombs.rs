@@ -14,6 +14,6 @@ pub(super) fn peers() -> Vec<Peer> {
     vec![Peer {
         streamed: Outcome::Breaks,
         reusable: true,
-        ..Peer::fails("64 MiB in 64 KiB of gzip", bomb)
+        ..Peer::fails("64 MiB in 64 KiB of gzip", "backend_gzip_bomb", bomb)
     }]
 }

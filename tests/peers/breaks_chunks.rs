@@ -25,7 +25,11 @@ pub(super) fn peers() -> Vec<Peer> {
             let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
                         Transfer-Encoding: chunked\r\n\r\n";
             let message = format!("{head}{body}").into_bytes();
-            Peer::breaks(what, Answer::steps_are([Step::Send(message), Step::Close]))
+            let label = match what {
+                "no last chunk" => "backend_truncated",
+                _ => "backend_bad_chunk",
+            };
+            Peer::breaks(what, label, Answer::steps_are([Step::Send(message), Step::Close]))
         })
         .collect()
 }

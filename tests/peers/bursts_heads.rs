@@ -15,8 +15,12 @@ pub(super) fn peers() -> Vec<Peer> {
         Step::Close,
     ]);
     vec![
-        Peer::fails("a field of 80 KiB", message(format!("X-Big: {}\r\n", "a".repeat(80 << 10)))),
-        Peer::fails("5000 fields", message("X-Many: 1\r\n".repeat(5000))),
-        Peer::fails("a line without end", endless),
+        Peer::fails(
+            "a field of 80 KiB",
+            "backend_bad_head",
+            message(format!("X-Big: {}\r\n", "a".repeat(80 << 10))),
+        ),
+        Peer::fails("5000 fields", "backend_bad_head", message("X-Many: 1\r\n".repeat(5000))),
+        Peer::fails("a line without end", "backend_bad_head", endless),
     ]
 }

@@ -20,7 +20,11 @@ pub(super) fn peers() -> Vec<Peer> {
         .into_iter()
         .map(|(what, framing)| {
             let message = format!("HTTP/1.1 200 OK\r\n{framing}\r\n{{}}");
-            Peer::fails(what, Answer::steps_are([Step::Send(message.into_bytes()), Step::Close]))
+            Peer::fails(
+                what,
+                "backend_bad_head",
+                Answer::steps_are([Step::Send(message.into_bytes()), Step::Close]),
+            )
         })
         .collect()
 }

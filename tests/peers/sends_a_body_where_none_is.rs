@@ -8,7 +8,7 @@ pub(super) fn peers() -> Vec<Peer> {
     let peer = |what, status| Peer {
         // 204 and 304 are no success for an endpoint that decodes: 500 with or without a body.
         streamed: Outcome::Gives(""),
-        ..Peer::fails(what, answer(status).extra(stolen))
+        ..Peer::fails(what, "backend_bad_status", answer(status).extra(stolen))
     };
     vec![peer("a body with 204", 204), peer("a body with 304", 304)]
 }

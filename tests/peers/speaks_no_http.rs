@@ -20,7 +20,11 @@ pub(super) fn peers() -> Vec<Peer> {
     words
         .into_iter()
         .map(|(what, bytes)| {
-            Peer::fails(what, Answer::steps_are([Step::Send(bytes.to_vec()), Step::Close]))
+            Peer::fails(
+                what,
+                "backend_bad_head",
+                Answer::steps_are([Step::Send(bytes.to_vec()), Step::Close]),
+            )
         })
         .collect()
 }

@@ -3,6 +3,8 @@
 
 use super::backend::Recorded;
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 /// One move of the backend on its socket.
@@ -15,6 +17,8 @@ pub enum Step {
     SendTimes(Vec<u8>, u64),
     /// One piece after the other, with a pause before each.
     Drip(Vec<Vec<u8>>, Duration),
+    /// Counts that it came so far: what stands before it is in the peer's socket.
+    Mark(Arc<AtomicUsize>),
     /// FIN, but the connection stays readable.
     HalfClose,
     /// FIN.

@@ -59,6 +59,8 @@ struct Shared {
     routes: Mutex<Routes>,
     seen: Mutex<Vec<Recorded>>,
     accepted: AtomicUsize,
+    /// Bytes read off all connections, parts of messages too.
+    received: AtomicUsize,
     open: Mutex<HashMap<usize, TcpStream>>,
     tls: Mutex<Option<Arc<rustls::ServerConfig>>>,
     /// Closes a connection after so many answers.
@@ -99,6 +101,7 @@ impl Backend {
             routes: Mutex::default(),
             seen: Mutex::default(),
             accepted: AtomicUsize::new(0),
+            received: AtomicUsize::new(0),
             open: Mutex::default(),
             tls: Mutex::default(),
             closes_after: AtomicUsize::new(usize::MAX),
@@ -224,6 +227,11 @@ impl Backend {
         self.shared.accepted.load(Ordering::SeqCst)
     }
 
+    /// How many bytes came so far, those of unfinished messages too.
+    pub fn received(&self) -> usize {
+        self.shared.received.load(Ordering::SeqCst)
+    }
+
     pub fn open_connections(&self) -> usize {
         lock(&self.shared.open).len()
     }
@@ -295,7 +303,7 @@ fn serve(
     input: impl Read,
     mut output: impl Write,
 ) -> io::Result<()> {
-    let mut incoming = Incoming::new(input);
+    let mut incoming = Incoming::new(Counted { input, total: &shared.received });
     for answered in 0.. {
         let Ok(head) = incoming.head() else { return Ok(()) };
         if answered >= shared.dies_after.load(Ordering::SeqCst) {
@@ -377,6 +385,20 @@ fn serve(
     Ok(())
 }
 
+/// Counts what is read.
+struct Counted<'a, R> {
+    input: R,
+    total: &'a AtomicUsize,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(into)?;
+        self.total.fetch_add(n, Ordering::SeqCst);
+        Ok(n)
+    }
+}
+
 /// Goes through the moves; an error means that the connection is over.
 fn run(
     steps: Vec<Step>,
@@ -403,6 +425,10 @@ fn run(
                     wait(socket, pause)?;
                     output.write_all(&piece).map_err(left)?;
                 }
+            }
+            Step::Mark(reached) => {
+                output.flush().map_err(left)?;
+                reached.fetch_add(1, Ordering::SeqCst);
             }
             Step::HalfClose => socket.shutdown(Shutdown::Write).map_err(left)?,
             Step::Close => {
@@ -456,21 +482,32 @@ fn plan(shared: &Shared, request: &Recorded) -> Plan {
         let mut routes = lock(&shared.routes);
         (routes.find(&request.method, request.path()), routes.delay)
     };
-    let expects = find(&request.fields, "expect").is_some_and(|value| value == "100-continue");
-    let (early, continues) = (answer.early, answer.continues && expects);
-    let steps = move |request: &Recorded| {
-        let mut steps = answer.steps(request);
-        if !delay.is_zero() {
-            steps.insert(0, Step::Wait(delay));
-        }
-        steps
-    };
-    if early {
-        return Plan { before_body: steps(request), answer: Box::new(|_| Vec::new()) };
+    Plan::late(answer, request, delay)
+}
+
+impl Plan {
+    /// The moves of one scripted answer.
+    pub fn of(answer: Answer, request: &Recorded) -> Plan {
+        Plan::late(answer, request, Duration::ZERO)
     }
-    let interim = Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
-    let before_body = if continues { vec![interim] } else { Vec::new() };
-    Plan { before_body, answer: Box::new(steps) }
+
+    fn late(answer: Answer, request: &Recorded, delay: Duration) -> Plan {
+        let expects = find(&request.fields, "expect").is_some_and(|value| value == "100-continue");
+        let (early, continues) = (answer.early, answer.continues && expects);
+        let steps = move |request: &Recorded| {
+            let mut steps = answer.steps(request);
+            if !delay.is_zero() {
+                steps.insert(0, Step::Wait(delay));
+            }
+            steps
+        };
+        if early {
+            return Plan { before_body: steps(request), answer: Box::new(|_| Vec::new()) };
+        }
+        let interim = Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
+        let before_body = if continues { vec![interim] } else { Vec::new() };
+        Plan { before_body, answer: Box::new(steps) }
+    }
 }
 
 impl Routes {

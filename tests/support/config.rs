@@ -4,9 +4,10 @@ use super::backend::Backend;
 use super::driver::Driver;
 use super::gateway::Gateway;
 use super::ports::{Port, free_port};
-use super::process::Finished;
+use super::process::{self, Finished};
 use serde_json::{Map, Value, json};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// One entry of an endpoint's `backend` list.
@@ -74,6 +75,9 @@ fn insert_extra(object: &mut Map<String, Value>, namespace: &str, value: Value) 
     extra[namespace] = value;
 }
 
+/// What is done to the command that starts a gateway.
+pub type Prepare = Box<dyn Fn(&mut Command) + Send + Sync>;
+
 /// A gateway before its start.
 pub struct GatewayBuilder {
     root: Map<String, Value>,
@@ -85,6 +89,8 @@ pub struct GatewayBuilder {
     pub(super) arguments: Vec<String>,
     pub(super) driver: Driver,
     pub(super) forbidden_uring: Option<i32>,
+    pub(super) prepared: Vec<Prepare>,
+    pub(super) stdout: Option<Stdio>,
     pub(super) port: Port,
     pub(super) admin: Option<Port>,
 }
@@ -106,6 +112,8 @@ pub fn gateway() -> GatewayBuilder {
         arguments: Vec::new(),
         driver: Driver::current(),
         forbidden_uring: None,
+        prepared: Vec::new(),
+        stdout: None,
         port,
         admin: None,
     }
@@ -235,6 +243,23 @@ impl GatewayBuilder {
     /// The kernel answers the io_uring calls with this error number.
     pub fn without_uring(mut self, errno: i32) -> Self {
         self.forbidden_uring = Some(errno);
+        self
+    }
+
+    /// Changes the command before the gateway starts, also when it is started again.
+    pub fn prepare(mut self, change: impl Fn(&mut Command) + Send + Sync + 'static) -> Self {
+        self.prepared.push(Box::new(change));
+        self
+    }
+
+    /// A limit of the process, soft and hard, such as `libc::RLIMIT_NOFILE`.
+    pub fn rlimit(self, resource: libc::__rlimit_resource_t, value: u64) -> Self {
+        self.prepare(move |command| process::limit(command, resource, value))
+    }
+
+    /// Where its log goes; the harness does not read it then.
+    pub fn stdout(mut self, sink: impl Into<Stdio>) -> Self {
+        self.stdout = Some(sink.into());
         self
     }
 

@@ -6,7 +6,7 @@ use super::process::{self, Finished, Log};
 use super::response::Response;
 use super::{PATIENCE, metrics, ms, seccomp, until};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Instant;
 
@@ -19,51 +19,74 @@ pub struct Gateway {
     stdout: Log,
     stderr: Log,
     /// Holds the ports.
-    _builder: GatewayBuilder,
+    builder: GatewayBuilder,
+}
+
+/// Starts the binary on the file that stands in `directory`.
+fn spawn(builder: &GatewayBuilder, directory: &Path, sink: Option<Stdio>) -> (Child, Log, Log) {
+    let mut arguments = vec!["run", "-c", builder.file_name()];
+    arguments.extend(builder.arguments.iter().map(String::as_str));
+    let mut command = process::command(directory, &arguments);
+    command.envs(builder.driver.environment());
+    command.envs(builder.environment.iter().map(|(name, value)| (name, value)));
+    command.stdout(sink.unwrap_or_else(Stdio::piped)).stderr(Stdio::piped());
+    if let Some(errno) = builder.forbidden_uring {
+        seccomp::forbid_io_uring(&mut command, errno);
+    }
+    builder.prepared.iter().for_each(|prepare| prepare(&mut command));
+    let mut child = command.spawn().expect("the binary starts");
+    let (stdout, stderr) = (Log::of(child.stdout.take()), Log::of(child.stderr.take()));
+    (child, stdout, stderr)
 }
 
 impl Gateway {
     #[track_caller]
-    pub(super) fn start(builder: GatewayBuilder) -> Result<Self, Finished> {
+    pub(super) fn start(mut builder: GatewayBuilder) -> Result<Self, Finished> {
         let directory = tempfile::tempdir().expect("a temporary directory");
         builder.write(directory.path());
         let file = builder.file_name().to_owned();
-        let mut arguments = vec!["run", "-c", file.as_str()];
-        arguments.extend(builder.arguments.iter().map(String::as_str));
-        let mut command = process::command(directory.path(), &arguments);
-        command.envs(builder.driver.environment());
-        command.envs(builder.environment.iter().map(|(name, value)| (name, value)));
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        if let Some(errno) = builder.forbidden_uring {
-            seccomp::forbid_io_uring(&mut command, errno);
-        }
-        let mut child = command.spawn().expect("the binary starts");
-        let (stdout, stderr) = (Log::of(child.stdout.take()), Log::of(child.stderr.take()));
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let address = local(builder.port.number);
+        let sink = builder.stdout.take();
+        let (child, stdout, stderr) = spawn(&builder, directory.path(), sink);
+        let admin = builder.admin.as_ref().map(|port| local(port.number));
+        let mut gateway =
+            Gateway { child, address, admin, directory, file, stdout, stderr, builder };
+        gateway.wait_listening()?;
+        Ok(gateway)
+    }
+
+    /// Waits until it accepts; what it said where it ends instead.
+    #[track_caller]
+    fn wait_listening(&mut self) -> Result<(), Finished> {
         let end = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = child.try_wait().expect("a child can be waited for") {
-                let (stdout, stderr) = (stdout.whole(), stderr.whole());
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                let (stdout, stderr) = (self.stdout.whole(), self.stderr.whole());
                 return Err(Finished { status, stdout, stderr });
             }
-            if TcpStream::connect_timeout(&address, ms(200)).is_ok() {
+            if TcpStream::connect_timeout(&self.address, ms(200)).is_ok() {
                 break;
             }
-            if Instant::now() > end {
-                let _ = child.kill();
-                let _ = child.wait();
-                panic!("{address} does not accept\n{}{}", stdout.shown(), stderr.shown());
-            }
+            assert!(Instant::now() < end, "{} does not accept", self.address);
             std::thread::sleep(ms(5));
         }
-        let admin = builder.admin.as_ref().map(|port| local(port.number));
-        let gateway =
-            Gateway { child, address, admin, directory, file, stdout, stderr, _builder: builder };
-        if let Some(admin) = gateway.admin {
+        if let Some(admin) = self.admin {
             until("the admin listener accepts", || TcpStream::connect(admin).is_ok());
         }
-        Ok(gateway)
+        Ok(())
+    }
+
+    /// SIGKILL, then the same again on the same ports.
+    #[track_caller]
+    pub fn kill_and_restart(&mut self) {
+        self.child.kill().expect("our child");
+        self.child.wait().expect("our child");
+        let directory = self.directory.path().to_owned();
+        (self.child, self.stdout, self.stderr) = spawn(&self.builder, &directory, None);
+        if let Err(finished) = self.wait_listening() {
+            panic!("the gateway did not start again: {finished}");
+        }
     }
 
     /// A new connection.

@@ -3,6 +3,7 @@
 use super::wire::escaped;
 use super::{PATIENCE, ms};
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,6 +94,20 @@ pub fn run_in(directory: &Path, arguments: &[&str], environment: &[(String, Stri
     Finished { status, stdout: stdout.whole(), stderr: stderr.whole() }
 }
 
+/// Gives the command a soft and hard limit.
+pub fn limit(command: &mut Command, resource: libc::__rlimit_resource_t, value: u64) {
+    let set = move || {
+        let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
+        // SAFETY: the call reads one structure that lives in this frame.
+        match unsafe { libc::setrlimit(resource, &limit) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: one system call between fork and exec; nothing allocates or locks.
+    unsafe { command.pre_exec(set) };
+}
+
 /// Waits for the end of a process.
 pub fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
     let end = Instant::now() + patience;
@@ -161,6 +176,13 @@ pub fn memory_kib(pid: u32, field: &str) -> u64 {
 /// How many descriptors a process has open.
 pub fn open_files(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// What they are, as the kernel calls them: for the message of a failure.
+pub fn open_file_names(pid: u32) -> Vec<String> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let names = entries.map(|entry| std::fs::read_link(entry.path()).unwrap_or_default());
+    names.map(|name| name.display().to_string()).collect()
 }
 
 /// Sends a signal to a process that this test started.

@@ -18,6 +18,11 @@ static OLD: [&rustls::SupportedProtocolVersion; 1] = [&rustls::version::TLS12];
 
 /// A certificate for these names.
 pub fn identity(names: &[&str]) -> Identity {
+    identity_until(names, 4096)
+}
+
+/// A certificate for these names whose time ended with this year.
+pub fn identity_until(names: &[&str], year: i32) -> Identity {
     let mut authority = rcgen::CertificateParams::default();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     authority.key_usages =
@@ -28,7 +33,8 @@ pub fn identity(names: &[&str]) -> Identity {
     let issuer = rcgen::Issuer::new(authority, authority_key);
 
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let params = rcgen::CertificateParams::new(names).expect("names");
+    let mut params = rcgen::CertificateParams::new(names).expect("names");
+    params.not_after = rcgen::date_time_ymd(year, 12, 31);
     let key = rcgen::KeyPair::generate().expect("a key");
     let certificate = params.signed_by(&key, &issuer).expect("a certificate");
     Identity {

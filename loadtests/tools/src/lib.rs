@@ -2,8 +2,14 @@
 //! measured as the cheapest, and a stack of connections to the backend.
 //!
 //! These programs are yardsticks: the least that a proxy or an aggregation can do on this driver. They
-//! trust both sides (one read holds a whole message) and must never serve anybody else.
+//! trust both sides (one read holds a whole head) and must never serve anybody else.
 #![forbid(unsafe_code)]
+
+pub mod answers;
+pub mod arguments;
+pub mod generator;
+pub mod histogram;
+pub mod message;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -19,16 +25,26 @@ const ENTRIES: u32 = 4096;
 /// Bytes of one read: a whole message of the works that are measured.
 pub const READ: usize = 16 * 1024;
 
+/// Bytes of one read of a body that is passed on.
+const PIECE: usize = 64 * 1024;
+
 /// Runs `future` on this thread, pinned to `core`.
 pub fn run<F: Future>(core: usize, future: F) -> io::Result<F::Output> {
+    Ok(builder(core).build()?.block_on(future))
+}
+
+/// The same with timers, which cost each turn of the loop a little.
+pub fn run_with_timers<F: Future>(core: usize, future: F) -> io::Result<F::Output> {
+    Ok(builder(core).enable_timer().build()?.block_on(future))
+}
+
+fn builder(core: usize) -> monoio::RuntimeBuilder<monoio::IoUringDriver> {
     core_affinity::set_for_current(core_affinity::CoreId { id: core });
     let mut flags = io_uring::IoUring::builder();
     flags.setup_single_issuer().setup_defer_taskrun();
-    let mut runtime = monoio::RuntimeBuilder::<monoio::IoUringDriver>::new()
+    monoio::RuntimeBuilder::<monoio::IoUringDriver>::new()
         .with_entries(ENTRIES)
         .uring_builder(flags)
-        .build()?;
-    Ok(runtime.block_on(future))
 }
 
 /// Accepts connections and gives each to `serve`.
@@ -88,8 +104,9 @@ impl Pool {
 }
 
 impl Upstream {
-    /// Sends what stands in `output` and reads one response; gives the length of its head.
-    pub async fn exchange(&mut self) -> io::Result<usize> {
+    /// Sends what stands in `output` and reads a response; the length of its head, and how many
+    /// bytes of its body are still to come.
+    pub async fn exchange(&mut self) -> io::Result<(usize, usize)> {
         let (sent, output) = self.stream.write_all(std::mem::take(&mut self.output)).await;
         self.output = output;
         sent?;
@@ -101,11 +118,27 @@ impl Upstream {
         };
         let length =
             response.headers.iter().find(|f| f.name.eq_ignore_ascii_case("content-length"));
-        let length = length.and_then(|field| std::str::from_utf8(field.value).ok()?.parse().ok());
-        if length != Some(self.input.len() - head) {
-            return Err(io::Error::other("a response of more than one read"));
+        let length: Option<usize> =
+            length.and_then(|field| std::str::from_utf8(field.value).ok()?.parse().ok());
+        let missing = length.and_then(|length| length.checked_sub(self.input.len() - head));
+        missing.map(|missing| (head, missing)).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Passes so many bytes on as they come.
+    pub async fn pass(&mut self, mut missing: usize, to: &mut TcpStream) -> io::Result<()> {
+        let mut piece = Vec::with_capacity(PIECE);
+        while missing > 0 {
+            piece.clear();
+            let (received, came) = self.stream.read(piece).await;
+            match received? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => missing = missing.saturating_sub(n),
+            }
+            let (sent, back) = to.write_all(came).await;
+            sent?;
+            piece = back;
         }
-        Ok(head)
+        Ok(())
     }
 }
 
@@ -118,11 +151,4 @@ pub async fn receive(stream: &mut TcpStream, mut buffer: Vec<u8>) -> io::Result<
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(buffer),
     }
-}
-
-/// A positional argument of the program.
-pub fn argument<T: std::str::FromStr>(at: usize, name: &str) -> io::Result<T> {
-    let text = std::env::args().nth(at);
-    let missing = || io::Error::other(format!("argument {at}: {name}"));
-    text.and_then(|text| text.parse().ok()).ok_or_else(missing)
 }

@@ -124,7 +124,7 @@ pub fn keys(scope: Scope) -> &'static [Known] {
         Scope::BackendRingway => BACKEND_RINGWAY,
         Scope::RingwayJson => RINGWAY_JSON,
         Scope::RingwayHttp1 => RINGWAY_HTTP1,
-        Scope::RingwayLimits => RINGWAY_LIMITS,
+        Scope::RingwayLimits => crate::config::model::limits::KNOWN,
     }
 }
 
@@ -334,27 +334,3 @@ const RINGWAY_HTTP1: &[Known] = &[acts(
     "half_close_grace",
     "is how long an answer may follow a FIN, 250 ms; \"inf\": for ever",
 )];
-
-const RINGWAY_LIMITS: &[Known] = &[
-    acts("head_timeout", "bounds a request head in time, 10 s"),
-    acts("head_bytes", "bounds a request head, 64 KiB"),
-    acts("head_fields", "bounds its number of fields, 100"),
-    acts("line_bytes", "bounds one field, 16 KiB"),
-    acts("target_bytes", "bounds the request target, 8 KiB"),
-    acts("query_params", "bounds the parameters of a query, 256"),
-    acts("body_idle", "bounds pauses of a request body, 30 s"),
-    acts("body_rate_min", "is the least rate of a request body in bytes a second, 240"),
-    acts("body_bytes", "bounds a request body that is held, 16 MiB"),
-    acts("write_idle", "bounds pauses of a client that reads, 30 s"),
-    acts("keep_alive", "bounds the pause between requests, 75 s"),
-    acts("connection_requests", "bounds the requests of a connection, 10000"),
-    acts("connection_age", "bounds the age of a connection, 1 h"),
-    acts("connections", "bounds client connections, 45 % of the file limit"),
-    acts("connections_per_ip", "bounds those from one address"),
-    acts("drain_bytes", "bounds what is read of an unwanted body, 64 KiB"),
-    acts("drain_time", "bounds it in time, 1 s"),
-    acts("backend_head_bytes", "bounds a response head, 64 KiB"),
-    acts("backend_head_fields", "bounds its number of fields, 100"),
-    acts("backend_body_bytes", "bounds a response body that is held, 16 MiB"),
-    acts("inflate_ratio", "bounds decoded to coded bytes, 100"),
-];

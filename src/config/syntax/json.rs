@@ -42,12 +42,30 @@ pub fn parse(text: &str, source: SourceId, found: &mut Diagnostics) -> Option<Tr
             return None;
         }
     };
+    if let Some((at, blank)) = other_blank(text) {
+        let span = Span::new(source, at..at + blank.len_utf8());
+        let what = format!("not JSON: U+{:04X} is no white space here", u32::from(blank));
+        found.syntax(span, what);
+        return None;
+    }
     let Some(ast) = ast else {
         found.syntax(Span::new(source, 0..0), "not JSON: the text is empty");
         return None;
     };
     Walk { text, source, found, tree: Tree::new(Value::Null, span_of(source, ast.range())) }
         .run(&ast)
+}
+
+/// White space outside of strings that the parser takes and RFC 8259 section 2 does not, such as a
+/// form feed.
+fn other_blank(text: &str) -> Option<(usize, char)> {
+    let (mut in_string, mut escaped) = (false, false);
+    text.char_indices().find(|(_, letter)| {
+        let is_quote = *letter == '"' && !escaped;
+        escaped = in_string && *letter == '\\' && !escaped;
+        in_string ^= is_quote;
+        !in_string && letter.is_whitespace() && !matches!(letter, ' ' | '\t' | '\r' | '\n')
+    })
 }
 
 fn lower_first(text: &str) -> String {
@@ -243,6 +261,8 @@ mod tests {
             "\u{feff}{}",
             "{\"a\n\":1}",
             "/**/1",
+            "0\u{c}",
+            "{\"a\\\"\":\u{a0}1}",
             "\"\\u12\"",
             "truefalse",
         ] {

@@ -49,10 +49,15 @@ pub fn known_field(out: &mut Vec<u8>, id: HeaderId, value: &[u8]) {
 }
 
 /// Appends a field whose text came from a claim, a script or a template. `false`, with nothing
-/// written, where the name is no token or the value could end the line.
+/// written, where the name is no token, the value could end the line, or the field would frame the
+/// message a second time (docs/reference/hardening.md A1, C9).
 #[must_use]
 pub fn checked_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> bool {
-    let valid = is_token(name) && is_value(value);
+    let frames = matches!(
+        HeaderId::of(name),
+        HeaderId::ContentLength | HeaderId::TransferEncoding | HeaderId::Connection
+    );
+    let valid = !frames && is_token(name) && is_value(value);
     if valid {
         field(out, name, value);
     }

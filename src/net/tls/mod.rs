@@ -14,6 +14,7 @@ use super::stream::Stream;
 use super::timer::timeout_at;
 
 pub mod config;
+pub mod fuzz;
 pub(super) mod session;
 mod verify;
 
@@ -83,6 +84,46 @@ pub fn is_certificate_error(error: &io::Error) -> bool {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
         .is_some_and(|inner| matches!(inner, rustls::Error::InvalidCertificate(_)))
+}
+
+/// Why a handshake failed, as far as operators do different things about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandshakeFault {
+    /// The certificate's time is over, or has not come.
+    Expired,
+    /// The certificate is for other names.
+    WrongName,
+    /// The certificate's issuer is unknown, or it must not be used so.
+    Untrusted,
+    /// Both sides speak no common version or suite.
+    Version,
+    /// It took too long.
+    Late,
+    /// Anything else: no TLS at all, an alert, a connection that was closed.
+    Other,
+}
+
+/// Tells the errors of `connect_tls` apart.
+pub fn fault(error: &io::Error) -> HandshakeFault {
+    use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
+    if error.kind() == io::ErrorKind::TimedOut {
+        return HandshakeFault::Late;
+    }
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(bad)) => match bad {
+            Bad::Expired
+            | Bad::ExpiredContext { .. }
+            | Bad::NotValidYet
+            | Bad::NotValidYetContext { .. } => HandshakeFault::Expired,
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => HandshakeFault::WrongName,
+            _ => HandshakeFault::Untrusted,
+        },
+        Some(
+            Error::PeerIncompatible(_)
+            | Error::AlertReceived(Alert::ProtocolVersion | Alert::HandshakeFailure),
+        ) => HandshakeFault::Version,
+        _ => HandshakeFault::Other,
+    }
 }
 
 /// Whether the peer answered with an alert (such as: it wants a client certificate).

@@ -150,21 +150,21 @@ impl Session {
         if self.has_plain() {
             return true;
         }
-        if let Err(error) = socket.try_recv(&mut [0], true) {
-            return error.kind() != io::ErrorKind::WouldBlock;
+        if !socket.is_pending() {
+            return false;
         }
-        let mut sealed = Block::small();
-        sealed.resize(block::SMALL, 0);
-        loop {
-            match socket.try_recv(&mut sealed, false) {
-                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
-                Ok(0) => return true,
-                Ok(received) => self.accept(Block::copy_of(&sealed[..received])),
+        while let Some(arrived) = socket.take_arrived() {
+            match arrived {
+                Err(_) => return true,
+                Ok(sealed) if sealed.is_empty() => return true,
+                Ok(sealed) => self.accept(sealed),
             }
             if self.feed(socket).is_err() || self.has_plain() {
                 return true;
             }
         }
+        // An end, or bytes that only the driver may read.
+        socket.is_pending()
     }
 }
 

@@ -3,6 +3,7 @@
 //! docs/reference/hardening.md C1 and C2.
 
 use crate::http::quote::quote;
+use crate::http::uri::param::has_dot_segment;
 
 /// How far values are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum ParamRefusal {
     BadEscape { text: [u8; 3], len: u8 },
     /// The value decodes to something else, or contains `?` or `#`.
     Encoded,
-    /// The value is `.` or `..`.
+    /// The value is `.` or `..`, or holds one between separators.
     DotSegment,
     /// The value contains NUL.
     Nul,
@@ -71,7 +72,8 @@ fn check_param(value: &[u8], check: Check) -> Result<(), ParamRefusal> {
             return Err(ParamRefusal::Encoded);
         }
     }
-    if matches!(value, b"." | b"..") {
+    // Also behind `\` and before `;`, and decoded once more: some servers read those so.
+    if has_dot_segment(value) {
         return Err(ParamRefusal::DotSegment);
     }
     if memchr::memchr(0, value).is_some() {
@@ -96,7 +98,9 @@ mod tests {
             (b"1%zz9", r#"error: invalid URL escape "%zz""#, ""),
             (b"%\xff!", r#"error: invalid URL escape "%\xff!""#, ""),
             (b"a%41%4", r#"error: invalid URL escape "%4""#, ""),
-            (b"%2e%2e", "error: encoded url params", ""),
+            (b"%2e%2e", "error: encoded url params", "error: dot segment in url params"),
+            (b"..\\admin", "error: dot segment in url params", "error: dot segment in url params"),
+            (b"..;a=b", "error: dot segment in url params", "error: dot segment in url params"),
             (b"x%2fy", "error: encoded url params", ""),
             (b"x?y", "error: encoded url params", ""),
             (b"x#y", "error: encoded url params", ""),

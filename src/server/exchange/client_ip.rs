@@ -6,12 +6,16 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Exchange, Setting};
 use crate::http::HeaderId;
+use crate::plan::is_forwarding;
 
 impl Exchange {
     /// The client's address: the peer's, or what trusted forwarding fields say.
     pub(super) fn find_client_ip(&mut self, setting: &Setting<'_>) {
         let plan = &setting.plan.plan;
         let rule = &plan.client_ip;
+        if rule.hides_untrusted && !rule.trusts_peer(setting.peer) {
+            self.hide_forwarding(setting.bytes);
+        }
         let fields = &self.head.fields;
         let is_peers = !plan.app_engine && !rule.may_be_in(fields.ids());
         if is_peers && setting.peer.is_some() && setting.peer == self.client_ip_of {
@@ -59,6 +63,17 @@ impl Exchange {
                 let _ = write!(self.client_ip, "{address}");
             }
             None => {}
+        }
+    }
+
+    /// Keeps an untrusted peer's word of where its request came from away from the backends.
+    fn hide_forwarding(&mut self, bytes: &[u8]) {
+        for field in &self.head.fields {
+            let name = field.name(bytes);
+            if is_forwarding(field.id, name) {
+                // An edit without a value removes the field; names are tokens.
+                self.edits.to_backend.push((String::from_utf8_lossy(name).into(), Vec::new()));
+            }
         }
     }
 }

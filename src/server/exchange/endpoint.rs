@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use super::super::content::Content;
 use super::{Answered, Exchange, Reply, Scope, Setting};
 use crate::json::tree::Tree;
-use crate::net::Block;
 use crate::net::clock;
 use crate::net::placed::place;
 use crate::net::timer::Deadline;
+use crate::net::{Block, failpoint};
 use crate::plan::policy::{End, Needs, ResponseCx};
 use crate::plan::{Endpoint, EndpointId, Output};
 use crate::proxy::outcome::{Label, Outcome};
@@ -28,6 +28,9 @@ impl Exchange {
         (endpoint, id): (&Endpoint, EndpointId),
         deadline: &mut Deadline,
     ) -> Answered {
+        if let Err(error) = content.check_first() {
+            return self.bad_body(setting, id.0, error);
+        }
         let mut held = None;
         // A body that has to be held is read before the policies that look at it.
         if endpoint.holds_body && !content.is_ended() {
@@ -42,7 +45,7 @@ impl Exchange {
                 .await;
         }
         let composed = self.call(setting, content, endpoint, held.as_ref(), deadline).await;
-        self.render(setting, endpoint, id, composed)
+        self.render(&setting.after(content), endpoint, id, composed)
     }
 
     async fn endpoint_with_policies(
@@ -88,6 +91,7 @@ impl Exchange {
         deadline: &mut Deadline,
     ) -> Answered {
         let composed = self.call(setting, content, endpoint, held.as_ref(), deadline).await;
+        let setting = &setting.after(content);
         let needs_body = endpoint.needs.contains(Needs::RESPONSE_BODY);
         let mut body = Vec::new();
         let mut tree = Tree::new();
@@ -164,6 +168,8 @@ impl Exchange {
             }
         };
         let to_client = RefCell::default();
+        let left =
+            Cell::new(usize::try_from(setting.plan.plan.limits.answer_bytes).unwrap_or(usize::MAX));
         let scene = Scene {
             core: &setting.worker.core,
             plan: setting.plan,
@@ -171,6 +177,7 @@ impl Exchange {
             request: &request,
             dropped_as: &Cell::new(Label::Cancelled),
             deadline: setting.started + endpoint.timeout,
+            left: &left,
             to_client: &to_client,
         };
         let composed = compose(&scene, body, setting.started, deadline).await;
@@ -185,6 +192,7 @@ impl Exchange {
         id: EndpointId,
         composed: Composed,
     ) -> Answered {
+        failpoint("render");
         let plan = &setting.plan.plan;
         let (reply, status, label) = match (composed, &endpoint.output) {
             (Composed::Data { parts, is_complete, failures }, Output::Rendered(options)) => {

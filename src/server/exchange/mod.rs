@@ -10,8 +10,9 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use super::admission::Load;
 use super::content::Content;
-use super::worker::{Load, Worker, builtin_entry, unrouted_entry};
+use super::worker::{Worker, builtin_entry, unrouted_entry};
 use crate::http::h1::RequestHead;
 use crate::http::uri::path::{self, Decoded};
 use crate::http::uri::query::QueryEncoder;
@@ -110,6 +111,7 @@ pub struct Answered {
 }
 
 /// What an exchange is about: the connection's side of it.
+#[derive(Clone, Copy)]
 pub struct Setting<'a> {
     /// The worker.
     pub worker: &'a Rc<Worker>,
@@ -128,7 +130,15 @@ pub struct Setting<'a> {
 impl Setting<'_> {
     /// How the answer is framed: a shutdown that began meanwhile ends the connection too.
     pub fn frame(&self) -> Frame {
-        Frame { closes: self.asked.closes || self.worker.is_draining(), ..self.asked }
+        let closes = self.asked.closes || self.worker.is_draining();
+        Frame { closes, ..self.asked }
+    }
+
+    /// The same where nothing can follow the answer once the request's content is known to be
+    /// broken: the client is told.
+    fn after(&self, content: &Content<'_>) -> Self {
+        let closes = self.asked.closes || content.has_failed();
+        Setting { asked: Frame { closes, ..self.asked }, ..*self }
     }
 }
 
@@ -358,6 +368,7 @@ impl Exchange {
             Routed::Redirect { status, mend } => {
                 let mut location = Vec::new();
                 let prefix = self.head.find(HeaderId::XForwardedPrefix, setting.bytes);
+                let prefix = prefix.filter(|_| plan.client_ip.trusts_peer(setting.peer));
                 let query = self.head.target.query.map(|span| span.of(setting.bytes));
                 self.params.location(mend, &self.path, prefix, query, &mut location);
                 Way::Answered(self.redirect(setting, status, &location))

@@ -164,6 +164,7 @@ impl Exchange {
         error: BodyError,
     ) -> Answered {
         let (status, label) = match error {
+            BodyError::Overload => return self.overloaded(setting, entry),
             BodyError::TooLarge => (413, Label::BodyTooLarge),
             BodyError::TooSlow => (408, Label::RequestTimeout),
             BodyError::Malformed => (400, Label::BadRequest),

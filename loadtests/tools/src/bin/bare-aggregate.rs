@@ -8,7 +8,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use loadtest_tools::{Pool, READ, Upstream, accept, argument, receive, run};
+use loadtest_tools::arguments::argument;
+use loadtest_tools::{Pool, READ, Upstream, accept, receive, run};
 use monoio::io::AsyncWriteRentExt;
 use monoio::net::TcpStream;
 
@@ -65,8 +66,10 @@ async fn call(pool: &Pool, at: u8) -> io::Result<(Upstream, usize)> {
     upstream.output.extend_from_slice(b"GET /b");
     upstream.output.push(b'0' + at);
     upstream.output.extend_from_slice(FIELDS);
-    let head = upstream.exchange().await?;
-    Ok((upstream, head))
+    match upstream.exchange().await? {
+        (head, 0) => Ok((upstream, head)),
+        _ => Err(io::Error::other("a response of more than one read")),
+    }
 }
 
 /// Runs all futures at once; their outputs in order, or the first error.

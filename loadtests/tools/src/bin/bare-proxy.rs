@@ -4,7 +4,8 @@
 use std::io;
 use std::rc::Rc;
 
-use loadtest_tools::{Pool, READ, accept, argument, receive, run};
+use loadtest_tools::arguments::argument;
+use loadtest_tools::{Pool, READ, accept, receive, run};
 use monoio::io::AsyncWriteRentExt;
 use monoio::net::TcpStream;
 
@@ -29,13 +30,22 @@ async fn serve(mut client: TcpStream, pool: Rc<Pool>) -> io::Result<()> {
         input = receive(&mut client, input).await?;
         let mut upstream = pool.take().await?;
         forward(&input, &mut upstream.output)?;
-        let head = upstream.exchange().await?;
+        let (head, missing) = upstream.exchange().await?;
         answer(&upstream.input, head, &mut output)?;
-        pool.give(upstream);
-        let (sent, back) = client.write_all(output).await;
-        output = back;
-        sent?;
+        if missing == 0 {
+            pool.give(upstream);
+            output = written(&mut client, output).await?;
+        } else {
+            output = written(&mut client, output).await?;
+            upstream.pass(missing, &mut client).await?;
+            pool.give(upstream);
+        }
     }
+}
+
+async fn written(client: &mut TcpStream, output: Vec<u8>) -> io::Result<Vec<u8>> {
+    let (sent, output) = client.write_all(output).await;
+    sent.map(|_| output)
 }
 
 fn forward(input: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
