@@ -1,4 +1,5 @@
-//! The json floor against serde_json's tree: scanning, selecting, merging three objects of 0.8 KB.
+//! The json floor: scanning, selecting, merging three objects of 0.8 KB and longer documents, beside
+//! serde_json's tree, simd-json's tape and sonic-rs' lazy values.
 
 use std::hint::black_box;
 
@@ -10,15 +11,12 @@ use ringway::json::scan::scan;
 use ringway::json::select::{Selection, SelectionSpec};
 use serde_json::{Map, Value};
 
-const USER: &[u8] = include_bytes!("json_bodies/user.json");
-const ORDERS: &[u8] = include_bytes!("json_bodies/orders.json");
-const RECOMMENDATIONS: &[u8] = include_bytes!("json_bodies/recommendations.json");
-const BODIES: [&[u8]; 3] = [USER, ORDERS, RECOMMENDATIONS];
+mod json_bodies;
+
+use json_bodies::{ORDERS, THREE as BODIES, USER, catalogue, indented};
 
 fn scanning(c: &mut Criterion) {
-    let pretty = serde_json::from_slice::<Value>(USER)
-        .and_then(|value| serde_json::to_vec_pretty(&value))
-        .expect("the bodies are JSON");
+    let pretty = indented(USER);
     let text = format!("{{\"text\":\"{}\"}}", "Lorem ipsum dolor sit amet, ".repeat(400));
     let umlauts = format!("{{\"text\":\"{}\"}}", "Füße, Öl und Ärger; ".repeat(400));
     let numbers = format!("[{}]", ["-12.5,1048576,0,3.14159e-2"; 200].join(","));
@@ -35,6 +33,53 @@ fn scanning(c: &mut Criterion) {
         group.bench_function(name, |b| b.iter(|| scan(black_box(body))));
     }
     group.finish();
+}
+
+/// Long documents: validated; validated and spliced whole; one key selected. The others do the
+/// nearest that they have: serde_json and simd-json build everything (simd-json from a copy, since
+/// it writes into its input), sonic-rs' `from_slice` of a lazy value reads the document once and
+/// keeps its text, its `get` reads up to the key (the last one), without a look at what follows.
+fn documents(c: &mut Criterion) {
+    let (small, long) = (catalogue(64 << 10), catalogue(1 << 20));
+    let pretty = indented(&small);
+    let key = SelectionSpec { allow: vec!["took_ms".to_owned()], ..SelectionSpec::default() };
+    let key = DecodeSpec { selection: Selection::new(&key), ..DecodeSpec::default() };
+    let whole = DecodeSpec::default();
+    for (name, body) in [("64 KB", &small), ("64 KB indented", &pretty), ("1 MB", &long)] {
+        let mut group = c.benchmark_group(format!("documents, {name}"));
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function("validate", |b| b.iter(|| scan(black_box(body)).is_ok()));
+        let (mut part, mut renderer, mut out) = (Part::new(), Renderer::new(), Vec::new());
+        for (case, spec) in [("validate and splice", &whole), ("validate and select", &key)] {
+            group.bench_function(case, |b| {
+                b.iter(|| {
+                    out.clear();
+                    decode(black_box(body), spec, &mut part).expect("the bodies are JSON");
+                    renderer.render(&[(&part, body)], &RenderOptions::default(), &mut out);
+                    out.len()
+                });
+            });
+        }
+        group.bench_function("sonic-rs, lazy value", |b| {
+            b.iter(|| {
+                let lazy: sonic_rs::LazyValue = sonic_rs::from_slice(black_box(body))?;
+                Ok::<_, sonic_rs::Error>(lazy.as_raw_str().len())
+            });
+        });
+        group.bench_function("sonic-rs, get", |b| {
+            b.iter(|| sonic_rs::get(black_box(&body[..]), ["took_ms"]).is_ok());
+        });
+        group.bench_function("simd-json, tape", |b| {
+            b.iter(|| {
+                let mut copy = black_box(body).clone();
+                simd_json::to_tape(&mut copy).is_ok()
+            });
+        });
+        group.bench_function("serde_json, tree", |b| {
+            b.iter(|| serde_json::from_slice::<Value>(black_box(body)).is_ok());
+        });
+        group.finish();
+    }
 }
 
 fn selecting(c: &mut Criterion) {
@@ -109,6 +154,16 @@ fn merging(c: &mut Criterion) {
             });
         });
     }
+    // What rendering alone takes of that.
+    group.bench_function("render", |b| {
+        b.iter(|| {
+            out.clear();
+            let [a, b, c] = &parts;
+            let parts = [(a, BODIES[0]), (b, BODIES[1]), (c, BODIES[2])];
+            renderer.render(black_box(&parts), &RenderOptions::default(), &mut out);
+            out.len()
+        });
+    });
     group.bench_function("serde_json tree", |b| {
         b.iter(|| {
             let mut merged = Map::new();
@@ -123,5 +178,5 @@ fn merging(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, scanning, selecting, merging);
+criterion_group!(benches, scanning, documents, selecting, merging);
 criterion_main!(benches);

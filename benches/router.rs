@@ -1,4 +1,4 @@
-//! The router: cost per lookup at 10 and at 10,000 routes, beside matchit's.
+//! The router: cost per lookup at 1, 100 and 10,000 routes, beside matchit's.
 
 use std::hint::black_box;
 
@@ -38,7 +38,7 @@ fn theirs(n_routes: usize) -> matchit::Router<u32> {
 }
 
 fn lookups(criterion: &mut Criterion) {
-    for n_routes in [10, 10_000] {
+    for n_routes in [1, 100, 10_000] {
         let mut group = criterion.benchmark_group(format!("{n_routes} routes"));
         let (router, matchit) = (ours(n_routes), theirs(n_routes));
         let mut params = Params::new();
@@ -49,6 +49,9 @@ fn lookups(criterion: &mut Criterion) {
         for (name, kind) in [("static", 0), ("one parameter", 2), ("two parameters", 3)] {
             let paths: Vec<_> =
                 spread(kind).into_iter().filter(|path| matchit.at(path).is_ok()).collect();
+            if paths.is_empty() {
+                continue; // one route has one kind
+            }
             let mut next = 0;
             group.bench_function(name, |bencher| {
                 bencher.iter(|| {

@@ -12,8 +12,8 @@ pub const RECOMMENDATIONS: &[u8] = include_bytes!("recommendations.json");
 pub const THREE: [&[u8]; 3] = [USER, ORDERS, RECOMMENDATIONS];
 
 const WORDS: &[&str] = &[
-    "engine", "paper", "of", "the", "wheel", "and", "copper", "a", "light", "in", "garden", "steel",
-    "for", "quiet", "river", "to", "brass", "window", "with", "thread",
+    "engine", "paper", "of", "the", "wheel", "and", "copper", "a", "light", "in", "garden",
+    "steel", "for", "quiet", "river", "to", "brass", "window", "with", "thread",
 ];
 
 /// Numbers that look random and are the same on every run.
@@ -21,7 +21,8 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 

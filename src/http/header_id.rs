@@ -118,16 +118,34 @@ impl HeaderId {
 /// `eq_ignore_ascii_case` for a known name, a word at a time: this runs for each field.
 #[inline]
 fn same_name(known: &[u8], name: &[u8]) -> bool {
-    if known.len() != name.len() {
+    let len = known.len();
+    if len != name.len() {
         return false;
     }
-    // The last word overlaps the one before, so that no rest is left.
-    if let Some((known_last, name_last)) = known.last_chunk::<8>().zip(name.last_chunk()) {
-        let (known_words, name_words) = (known.as_chunks::<8>().0, name.as_chunks::<8>().0);
-        let mut words = known_words.iter().zip(name_words);
-        return difference(*known_last, *name_last) == 0
-            && words.all(|(known, name)| difference(*known, *name) == 0);
+    if len < 8 {
+        return same_short_name(known, name);
     }
+    let mut at = 0;
+    loop {
+        let (Some(ours), Some(theirs)) = (word(known, at), word(name, at)) else { return false };
+        if difference(ours, theirs) != 0 {
+            return false;
+        }
+        if at == len - 8 {
+            return true;
+        }
+        // The last word overlaps the one before, so that no rest is left.
+        at = (at + 8).min(len - 8);
+    }
+}
+
+#[inline]
+fn word(bytes: &[u8], at: usize) -> Option<[u8; 8]> {
+    bytes.get(at..)?.first_chunk().copied()
+}
+
+#[inline]
+fn same_short_name(known: &[u8], name: &[u8]) -> bool {
     if let (Some(a), Some(b), Some(c), Some(d)) =
         (known.first_chunk::<4>(), known.last_chunk::<4>(), name.first_chunk(), name.last_chunk())
     {

@@ -29,6 +29,10 @@ impl HeaderSet {
         self.0 & (1 << id as u32) != 0
     }
 
+    pub const fn intersects(self, other: HeaderSet) -> bool {
+        self.0 & other.0 != 0
+    }
+
     pub const fn union(self, other: HeaderSet) -> HeaderSet {
         HeaderSet(self.0 | other.0)
     }

@@ -53,6 +53,9 @@ impl Stripped {
     /// Reads the nominations of a message's `Connection` fields.
     pub fn of(fields: &Fields, buf: &[u8]) -> Stripped {
         let mut stripped = Stripped { known: HOP_BY_HOP, named: false };
+        if !fields.ids().contains(HeaderId::Connection) {
+            return stripped;
+        }
         for option in fields.values(HeaderId::Connection, buf).flat_map(list) {
             match HeaderId::of(option) {
                 // The frequent option that names no field.

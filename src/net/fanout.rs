@@ -1,25 +1,26 @@
 //! Many futures in one task, each with its own ready bit and waker: a wake polls only what is ready,
-//! so fifty backend calls cost fifty times one, not fifty times fifty. Wakes may come from any thread.
-//! No allocation once warm: futures live in pooled places, the bits and wakers are pooled too.
+//! so fifty backend calls cost fifty times one, not fifty times fifty. Wakes may come from any thread;
+//! those of the set's own, which are nearly all, use neither lock nor atomic. No allocation once warm:
+//! futures live in pooled places, the bits and wakers are pooled too.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::placed::{Placed, place};
 
-/// How many sets of bits and wakers a thread keeps.
+/// How many empty lists a thread keeps.
 const KEEP: usize = 64;
 
 /// A reusable set of futures of one type (`Placed::erase` makes them so).
 pub struct FanOut<F: Future> {
     calls: Vec<Option<Placed<F>>>,
     running: usize,
-    ready: Option<Arc<Ready>>,
+    ready: Option<&'static Ready>,
     /// Bits taken from `ready` and not worked off yet.
     taken: Vec<u64>,
 }
@@ -79,7 +80,7 @@ impl<F: Future> FanOut<F> {
         self.calls.clear();
         self.taken.clear();
         self.running = 0;
-        // Late wakes of what was dropped must not reach the next use: it gets other bits.
+        // What was dropped is not woken again: the next use begins without bits.
         if let Some(ready) = self.ready.take() {
             ready.recycle();
         }
@@ -90,17 +91,18 @@ impl<F: Future> FanOut<F> {
         if self.running == 0 {
             return Poll::Ready(None);
         }
-        let ready = match &mut self.ready {
+        let ready = match self.ready {
             Some(ready) if ready.holds(self.calls.len()) => ready,
-            place => {
+            old => {
                 // More futures than the old bits could tell apart: all are polled anew, so that each
                 // holds a waker of the new set.
-                if place.is_some() {
+                if let Some(old) = old {
                     for (index, call) in self.calls.iter().enumerate() {
                         self.taken[index / 64] |= u64::from(call.is_some()) << (index % 64);
                     }
+                    old.recycle();
                 }
-                place.insert(Ready::for_calls(self.calls.len()))
+                *self.ready.insert(Ready::for_calls(self.calls.len()))
             }
         };
         ready.set_parent(cx.waker());
@@ -115,7 +117,7 @@ impl<F: Future> FanOut<F> {
             self.taken[word] &= !(1 << bit);
             let index = word * 64 + bit;
             let Some(Some(call)) = self.calls.get_mut(index) else { continue };
-            let waker = ready.waker(index);
+            let Some(waker) = ready.waker(index) else { continue };
             if let Poll::Ready(output) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
                 self.calls[index] = None;
                 self.running -= 1;
@@ -172,68 +174,81 @@ fn erased<F>(calls: Vec<Option<Placed<F>>>) -> Vec<AnyPlace> {
     calls.into_iter().map(|_| None).collect()
 }
 
-/// The ready bits of a set, and the nodes that its wakers point to.
+/// The ready bits of a set, and the nodes that its wakers point to. Never freed, only used again by
+/// its thread: so a waker is a plain pointer, free to clone and to drop, and may outlive its set. A
+/// late wake then costs the next set one poll too many, which any future puts up with.
 struct Ready {
-    bits: Box<[AtomicU64]>,
+    /// The thread that polls the set; the cells are its alone.
+    owner: u64,
+    bits: Box<[Cell<u64>]>,
+    /// The task that polls the set.
+    parent: Cell<Option<Waker>>,
     nodes: Box<[Node]>,
-    /// The task that polls the set. The lock is uncontended but for wakes from other threads.
+    /// Wakes from other threads.
+    elsewhere: Elsewhere,
+}
+
+/// What other threads may touch.
+struct Elsewhere {
+    bits: Box<[AtomicU64]>,
+    /// A copy of `parent`, written once per set.
     parent: Mutex<Option<Waker>>,
 }
 
-/// What a waker points to; it holds a count of the whole `Ready`.
+/// What a waker points to.
 struct Node {
     index: usize,
-    of: *const Ready,
+    of: Cell<*const Ready>,
 }
-
-// SAFETY: `of` points to the `Ready` that owns the node and is read only while a waker (which holds a
-// count of it) lives; everything in `Ready` may be used from any thread.
-unsafe impl Send for Ready {}
-// SAFETY: as above.
-unsafe impl Sync for Ready {}
 
 thread_local! {
-    static POOL: RefCell<Vec<Arc<Ready>>> = const { RefCell::new(Vec::new()) };
+    /// Those that no set uses.
+    static POOL: RefCell<Vec<&'static Ready>> = const { RefCell::new(Vec::new()) };
+    static THREAD: u64 = THREADS.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Numbers threads, so that no number comes twice.
+static THREADS: AtomicU64 = AtomicU64::new(1);
+
 impl Ready {
-    fn for_calls(n: usize) -> Arc<Self> {
+    fn for_calls(n: usize) -> &'static Ready {
         let words = n.div_ceil(64);
         let pooled = POOL.try_with(|pool| {
             let pool = &mut *pool.borrow_mut();
-            // One whose old wakers are all gone: nobody can set bits in it any more.
-            let fits =
-                |ready: &Arc<Self>| ready.bits.len() >= words && Arc::strong_count(ready) == 1;
-            let at = pool.iter().rposition(fits)?;
+            let at = pool.iter().rposition(|ready| ready.bits.len() >= words)?;
             Some(pool.swap_remove(at))
         });
-        if let Some(ready) = pooled.ok().flatten() {
-            // The last waker that went away may have been another thread's.
-            std::sync::atomic::fence(Ordering::Acquire);
-            ready.bits.iter().for_each(|bits| bits.store(0, Ordering::Relaxed));
-            return ready;
-        }
-        Arc::new_cyclic(|of| {
-            let of = of.as_ptr();
-            Self {
-                bits: (0..words).map(|_| AtomicU64::new(0)).collect(),
-                nodes: (0..words * 64).map(|index| Node { index, of }).collect(),
-                parent: Mutex::new(None),
-            }
-        })
+        pooled.ok().flatten().unwrap_or_else(|| Ready::new(words))
     }
 
-    /// Back to the pool, where it waits until its last waker is gone.
-    fn recycle(self: Arc<Self>) {
-        let parent = self.parent.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(parent);
-        let _ = POOL.try_with(|pool| {
-            if let Ok(mut pool) = pool.try_borrow_mut()
-                && pool.len() < KEEP
-            {
-                pool.push(self);
-            }
-        });
+    #[cold]
+    fn new(words: usize) -> &'static Ready {
+        let ready: &'static Ready = Box::leak(Box::new(Ready {
+            owner: THREAD.with(|thread| *thread),
+            bits: (0..words).map(|_| Cell::new(0)).collect(),
+            parent: Cell::new(None),
+            nodes: (0..words * 64)
+                .map(|index| Node { index, of: Cell::new(std::ptr::null()) })
+                .collect(),
+            elsewhere: Elsewhere {
+                bits: (0..words).map(|_| AtomicU64::new(0)).collect(),
+                parent: Mutex::new(None),
+            },
+        }));
+        ready.nodes.iter().for_each(|node| node.of.set(ready));
+        ready
+    }
+
+    /// Back to the pool. Dropping the waker may run code of the task: after both borrows.
+    fn recycle(&'static self) {
+        let ours = self.parent.take();
+        let theirs = self.elsewhere.parent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for (bits, elsewhere) in self.bits.iter().zip(&self.elsewhere.bits) {
+            bits.set(0);
+            elsewhere.store(0, Ordering::Relaxed);
+        }
+        let _ = POOL.try_with(|pool| pool.borrow_mut().push(self));
+        drop((ours, theirs));
     }
 
     fn holds(&self, n: usize) -> bool {
@@ -241,34 +256,54 @@ impl Ready {
     }
 
     fn set_parent(&self, waker: &Waker) {
-        let mut parent = self.parent.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *parent {
-            Some(known) if known.will_wake(waker) => {}
-            place => *place = Some(waker.clone()),
+        let known = self.parent.take();
+        if known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.parent.set(known);
+            return;
         }
+        self.parent.set(Some(waker.clone()));
+        let mut parent = self.elsewhere.parent.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = parent.replace(waker.clone());
+        drop(parent);
+        drop((known, old));
     }
 
     /// Moves the bits that were set into `taken`; `false` when there were none.
     fn take_into(&self, taken: &mut [u64]) -> bool {
-        let mut any = false;
-        for (word, bits) in taken.iter_mut().zip(&self.bits) {
-            // The load spares a locked operation on words where nothing happened.
-            if bits.load(Ordering::Relaxed) != 0 {
-                *word |= bits.swap(0, Ordering::Acquire);
-                any |= *word != 0;
+        let mut any = 0;
+        for ((word, bits), elsewhere) in taken.iter_mut().zip(&self.bits).zip(&self.elsewhere.bits)
+        {
+            *word |= bits.replace(0);
+            // The load spares a locked operation where no other thread woke anything.
+            if elsewhere.load(Ordering::Relaxed) != 0 {
+                *word |= elsewhere.swap(0, Ordering::Acquire);
             }
+            any |= *word;
         }
-        any
+        any != 0
     }
 
-    /// The waker of one future, borrowed: cloning it counts.
-    fn waker(self: &Arc<Self>, index: usize) -> ManuallyDrop<Waker> {
-        let node = std::ptr::from_ref(&self.nodes[index]).cast();
-        // SAFETY: the table below keeps the contract of `RawWaker`; this one waker holds no count and
-        // is never dropped, and `self` outlives it.
-        ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(node, &TABLE)) })
+    /// The waker of one future, borrowed: it needs no drop.
+    fn waker(&'static self, index: usize) -> Option<ManuallyDrop<Waker>> {
+        let node: *const Node = self.nodes.get(index)?;
+        // SAFETY: the table below keeps the contract of `RawWaker`: the node lives for ever.
+        Some(ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(node.cast(), &TABLE)) }))
     }
 
+    fn wake_here(&self, index: usize) {
+        let (bits, bit) = (&self.bits[index / 64], 1 << (index % 64));
+        if bits.replace(bits.get() | bit) & bit != 0 {
+            return;
+        }
+        // Taken out while it wakes: what runs then may come back here.
+        if let Some(parent) = self.parent.take() {
+            parent.wake_by_ref();
+            self.parent.set(Some(parent));
+        }
+    }
+}
+
+impl Elsewhere {
     fn wake(&self, index: usize) {
         let bit = 1 << (index % 64);
         // Release: what the waking side did is visible to the poll that takes the bit.
@@ -281,43 +316,32 @@ impl Ready {
     }
 }
 
-static TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, release);
-
-/// The set and the place that a waker stands for.
-///
-/// SAFETY: `node` must come from a waker of this table that has not been dropped.
-unsafe fn node_of(node: *const ()) -> (*const Ready, usize) {
-    // SAFETY: the waker holds a count of the `Ready` that owns the node.
-    let node = unsafe { &*node.cast::<Node>() };
-    (node.of, node.index)
-}
+static TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake_by_ref, wake_by_ref, release);
 
 unsafe fn clone(node: *const ()) -> RawWaker {
-    // SAFETY: called with the pointer of a live waker; `of` came from `Arc::new_cyclic`.
-    unsafe { Arc::increment_strong_count(node_of(node).0) };
     RawWaker::new(node, &TABLE)
 }
 
-unsafe fn wake(node: *const ()) {
-    // SAFETY: called with the pointer of a live waker, whose count is given back.
-    unsafe {
-        wake_by_ref(node);
-        release(node);
-    }
-}
-
 unsafe fn wake_by_ref(node: *const ()) {
-    // SAFETY: called with the pointer of a live waker.
-    unsafe {
-        let (ready, index) = node_of(node);
-        (*ready).wake(index);
+    // SAFETY: wakers of this table point to nodes, which live for ever; `index` and `of` are never
+    // written after the node was made known.
+    let (index, ready) = unsafe {
+        let node = &*node.cast::<Node>();
+        (node.index, node.of.get())
+    };
+    // SAFETY: as above, and `owner` is never written.
+    let owner = unsafe { (*ready).owner };
+    if THREAD.try_with(|thread| *thread) == Ok(owner) {
+        // SAFETY: this is the one thread that uses the cells.
+        unsafe { (*ready).wake_here(index) };
+    } else {
+        // SAFETY: what stands in `elsewhere` may be used from any thread; the reference is to it alone.
+        unsafe { (*std::ptr::addr_of!((*ready).elsewhere)).wake(index) };
     }
 }
 
-unsafe fn release(node: *const ()) {
-    // SAFETY: called with the pointer of a live waker, whose count is given back.
-    unsafe { Arc::decrement_strong_count(node_of(node).0) };
-}
+/// Nothing is counted.
+unsafe fn release(_: *const ()) {}
 
 #[cfg(test)]
 mod tests {
@@ -403,6 +427,47 @@ mod tests {
         });
         sending.join().expect("the sending thread ends well");
         assert!(seen.iter().all(|seen| *seen));
+    }
+
+    /// A waker that outlives its set, here or on another thread, costs the next set a poll at most.
+    #[test]
+    fn late_wakes_are_harmless() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut set = FanOut::new();
+        let polls = Rc::default();
+        let switches = fifty(&mut set, &polls);
+        assert!(set.poll_next(&mut cx).is_pending());
+        let here = switches[7].1.borrow().clone().expect("it was polled");
+        let there = here.clone();
+        set.clear();
+        let fresh = fifty(&mut set, &polls);
+        assert!(set.poll_next(&mut cx).is_pending());
+        here.wake();
+        std::thread::spawn(move || there.wake()).join().expect("waking cannot fail");
+        assert!(set.poll_next(&mut cx).is_pending(), "nothing is ready");
+        for (on, waker) in &fresh {
+            on.set(true);
+            waker.take().into_iter().for_each(Waker::wake);
+        }
+        let ended = std::iter::from_fn(|| match set.poll_next(&mut cx) {
+            Poll::Ready(end) => end,
+            Poll::Pending => None,
+        });
+        assert_eq!(ended.count(), 50);
+        drop(set);
+        // The thread of the set is gone before its last waker.
+        let last = std::thread::spawn(|| {
+            let kept = std::sync::Arc::new(Mutex::new(None));
+            let mut set = FanOut::new();
+            let seen = kept.clone();
+            set.push(poll_fn(move |cx| {
+                *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+                Poll::<()>::Pending
+            }));
+            assert!(set.poll_next(&mut Context::from_waker(Waker::noop())).is_pending());
+            kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+        });
+        last.join().expect("the thread ends well").expect("it was polled").wake();
     }
 
     #[test]

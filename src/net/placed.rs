@@ -4,6 +4,7 @@
 use std::alloc::{self, Layout};
 use std::cell::RefCell;
 use std::future::Future;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
@@ -17,6 +18,7 @@ const KEEP: usize = 256;
 const ALIGN: usize = 64;
 
 /// Puts a future (or anything) into pooled memory, pinned there until it is dropped.
+#[inline]
 pub fn place<F>(value: F) -> Placed<F> {
     let at = take(layout_of(Layout::new::<F>())).cast::<F>();
     // SAFETY: the memory fits the value's layout and is ours alone.
@@ -44,6 +46,21 @@ impl<'a, F: Future + 'a> Placed<F> {
         let at: NonNull<dyn Future<Output = F::Output> + 'a> = self.at;
         std::mem::forget(self);
         Placed { at }
+    }
+}
+
+impl<F: ?Sized> Deref for Placed<F> {
+    type Target = F;
+
+    fn deref(&self) -> &F {
+        // SAFETY: the value is valid until we drop it, and borrowed through `self`.
+        unsafe { self.at.as_ref() }
+    }
+}
+
+impl<F: Unpin + ?Sized> DerefMut for Placed<F> {
+    fn deref_mut(&mut self) -> &mut F {
+        self.as_mut().get_mut()
     }
 }
 

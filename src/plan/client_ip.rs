@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::http::HeaderId;
+use crate::http::{HeaderId, HeaderSet};
 
 /// An address block, such as `10.0.0.0/8`; a bare address is its own block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +72,37 @@ pub struct ClientIp {
     pub by_forwarding_fields: bool,
     /// Peers whose forwarding fields are believed.
     pub trusted: Vec<Cidr>,
-    /// The fields, in the order tried, lower case.
-    pub fields: Vec<String>,
+    /// The fields, in the order tried, lower case, with their ids.
+    pub fields: Vec<(HeaderId, String)>,
+    ids: HeaderSet,
     /// Profile `safe`: what others say about where a request came from ends here, so that no
     /// backend believes it either (`Forwarded`, `X-Real-Ip`, `X-Forwarded-…`).
     pub hides_untrusted: bool,
 }
 
 impl ClientIp {
+    /// A rule from its parts; `fields` in any case.
+    pub fn new(by_forwarding_fields: bool, trusted: Vec<Cidr>, fields: &[String]) -> ClientIp {
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|name| (HeaderId::of(name.as_bytes()), name.to_ascii_lowercase()))
+            .collect();
+        let mut ids = HeaderSet::EMPTY;
+        fields.iter().for_each(|(id, _)| ids.insert(*id));
+        ClientIp { by_forwarding_fields, trusted, fields, ids, hides_untrusted: false }
+    }
+
+    /// With `hides_untrusted`.
+    #[must_use]
+    pub fn hiding(self, hides_untrusted: bool) -> ClientIp {
+        ClientIp { hides_untrusted, ..self }
+    }
+
+    /// Whether one of the fields may be among those with these ids. The usual request has none.
+    pub fn may_be_in(&self, ids: HeaderSet) -> bool {
+        self.ids.intersects(ids)
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|block| block.contains(address))
     }
@@ -140,11 +163,9 @@ mod tests {
 
     #[test]
     fn walks_from_the_right() {
-        let rule = |trusted: &[&str]| ClientIp {
-            by_forwarding_fields: true,
-            trusted: trusted.iter().filter_map(|t| Cidr::parse(t)).collect(),
-            fields: vec!["x-forwarded-for".into()],
-            hides_untrusted: false,
+        let rule = |trusted: &[&str]| {
+            let trusted = trusted.iter().filter_map(|t| Cidr::parse(t)).collect();
+            ClientIp::new(true, trusted, &["X-Forwarded-For".into()])
         };
         let everyone = rule(&["0.0.0.0/0", "::/0"]);
         let some = rule(&["10.0.0.0/8"]);

@@ -88,20 +88,21 @@ pub fn compile(
         n_backends: n_backends as usize,
         origins: origins.into_list(),
         service_chain,
+        engine_sees_only_params: engine_chain.iter().all(|policy| policy.sees_only_params()),
         engine_chain,
         slots,
         listed,
         banner: banner(router.hide_version_header),
-        client_ip: ClientIp {
-            by_forwarding_fields: router.forwarded_by_client_ip,
-            trusted: router
+        client_ip: ClientIp::new(
+            router.forwarded_by_client_ip,
+            router
                 .trusted_proxies
                 .iter()
                 .map(|cidr| Cidr::new(cidr.address, cidr.prefix))
                 .collect(),
-            fields: router.remote_ip_headers.iter().map(|f| f.to_ascii_lowercase()).collect(),
-            hides_untrusted: service.behaviour.profile == Profile::Safe,
-        },
+            &router.remote_ip_headers,
+        )
+        .hiding(service.behaviour.profile == Profile::Safe),
         app_engine: router.app_engine,
         not_found_body: router.error_body.not_found.clone(),
         not_allowed_body: router.error_body.method_not_allowed.clone(),

@@ -15,12 +15,7 @@ pub fn fuzz_client_ip(input: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(input);
     let (field, block) = text.split_once('\n').unwrap_or((&text, "10.0.0.0/8"));
     let trusted: Vec<Cidr> = block.split(' ').filter_map(Cidr::parse).collect();
-    let rule = ClientIp {
-        by_forwarding_fields: true,
-        trusted,
-        fields: Vec::new(),
-        hides_untrusted: false,
-    };
+    let rule = ClientIp::new(true, trusted, &[]);
     let is_trusted = |address: IpAddr| rule.trusted.iter().any(|block| block.contains(address));
     let items: Vec<Option<IpAddr>> =
         field.split(',').map(|item| item.trim().parse().ok()).collect();

@@ -69,6 +69,8 @@ pub struct Plan {
     pub service_chain: Chain,
     /// Policies of the stage `Engine`.
     pub engine_chain: Chain,
+    /// Whether that stage has nothing to look at where a route has no parameters.
+    pub engine_sees_only_params: bool,
     /// All policies in force, in order, for people to read.
     pub listed: Vec<policy::Listed>,
     /// Names of the per-core slots that policies asked for.

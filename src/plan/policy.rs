@@ -25,6 +25,12 @@ pub trait Policy: Send + Sync {
         Needs::HEAD
     }
 
+    /// Whether it looks at the values of path parameters and at nothing else. Where all policies of
+    /// a stage say so, a request of a route without parameters is not shown to them.
+    fn sees_only_params(&self) -> bool {
+        false
+    }
+
     /// Before the next policy of the chain, and before the backends. Must not block.
     fn on_request(&self, cx: &mut RequestCx<'_>) -> Verdict;
 

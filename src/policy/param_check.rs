@@ -23,6 +23,10 @@ struct ParamCheck {
 }
 
 impl Policy for ParamCheck {
+    fn sees_only_params(&self) -> bool {
+        true
+    }
+
     fn on_request(&self, cx: &mut RequestCx<'_>) -> Verdict {
         let values = (0..).map_while(|at| (cx.params)(at)).map(|(_, value)| value);
         match check_params(values, self.check) {

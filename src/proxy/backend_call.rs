@@ -8,24 +8,26 @@ use std::time::Duration;
 use super::chain::{Ran, Stopped};
 use super::core::{Core, CorePlan};
 use super::data::{Data, PooledPart};
+use super::decoding;
 use super::failure::{Failure, Reply};
 use super::gunzip::{self, Bounds};
 use super::location;
 use super::outcome::{Cause, Label};
-use super::request::{Request, RequestBody, RequestValues};
+use super::request::{Request, RequestBody, RequestValues, Seen};
 use crate::config::model::Limits;
 use crate::http::{HeaderId, Method};
-use crate::json::decode::Encoding;
+use crate::json::decode::{DecodeSpec, Encoding, decode};
 use crate::json::depth;
+use crate::json::error::JsonError;
 use crate::json::tree::Tree;
 use crate::net::clock::{self, Tick};
 use crate::net::placed::place;
 use crate::net::{Block, failpoint, timer};
 use crate::plan::policy::{Edits, End, Needs, RequestCx, ResponseCx};
 use crate::plan::{
-    Backend, Content, Decode, Endpoint, Host, OnStatus, OriginKey, WireOptions, Written,
+    Backend, BackendId, Content, Decode, Endpoint, Host, OnStatus, OriginKey, WireOptions, Written,
 };
-use crate::upstream::{Call, CallError, Interims, Outgoing, Response, call};
+use crate::upstream::{Call, CallError, Interims, Origin, Outgoing, Response, Whole, call};
 
 /// The scanner's own bound on nesting: nobody has to look twice for it.
 const DEPTH_MAX: u32 = crate::json::scan::DEPTH_MAX as u32;
@@ -77,13 +79,12 @@ pub struct Scene<'a> {
 
 /// Calls one backend and counts the call.
 pub async fn backend(
-    scene: Scene<'_>,
+    scene: &Scene<'_>,
     backend: &Backend,
     body: RequestBody<'_>,
 ) -> Result<Answer, Failure> {
-    let started = clock::now();
     // A dropped call (deadline, race, client gone) is counted by the guard.
-    let mut counted = Counted { scene, backend, started, label: None };
+    let mut counted = Counted { scene, id: backend.id, started: clock::now(), label: None };
     let result = if backend.chain.is_empty() && backend.executor.is_empty() {
         send(scene, backend, body, scene.request.edits).await
     } else {
@@ -97,9 +98,9 @@ pub async fn backend(
 }
 
 struct Counted<'a> {
-    scene: Scene<'a>,
-    backend: &'a Backend,
-    started: clock::Tick,
+    scene: &'a Scene<'a>,
+    id: BackendId,
+    started: Tick,
     label: Option<Label>,
 }
 
@@ -107,17 +108,17 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         let took = clock::now().since(self.started);
         let label = self.label.unwrap_or(self.scene.dropped_as.get());
-        self.scene.plan.cells.call(self.backend.id.0, label as u16, took);
+        self.scene.plan.cells.call(self.id.0, label as u16, took);
     }
 }
 
 /// The stages `Backend` and `Executor` around a call. What a policy changes stays with this call.
 async fn with_policies(
-    scene: Scene<'_>,
+    scene: &Scene<'_>,
     backend: &Backend,
     body: RequestBody<'_>,
 ) -> Result<Answer, Failure> {
-    let Scene { plan, endpoint, request, .. } = scene;
+    let Scene { plan, endpoint, request, .. } = *scene;
     let index = endpoint.backends.iter().position(|b| b.id == backend.id).unwrap_or(0) as u16;
     let mut edits = Edits {
         to_backend: request.edits.to_backend.clone(),
@@ -132,21 +133,19 @@ async fn with_policies(
     let mut inner = Ran::dropped_as(&backend.executor, &plan.locals, scene.dropped_as);
     let mut stopped = Ok(());
     for ran in [&mut outer, &mut inner] {
-        let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
-            step(&mut RequestCx {
-                bytes: request.bytes,
-                head: request.head,
-                path: request.path,
-                query: request.query,
-                params: &|at| request.param(endpoint, at),
-                body: held,
-                peer: request.peer,
-                route: &endpoint.path,
-                backend: Some(index),
-                edits: &mut edits,
-                locals: &mut plan.locals.borrow_mut(),
-            });
+        let seen = Seen {
+            bytes: request.bytes,
+            head: request.head,
+            path: request.path,
+            query: request.query,
+            params: Some(request.params),
+            body: held,
+            peer: request.peer,
+            endpoint: Some(endpoint),
+            backend: Some(index),
         };
+        let mut with =
+            |step: &mut dyn FnMut(&mut RequestCx<'_>)| seen.lend(&mut edits, &plan.locals, step);
         stopped = ran.requests(scene.deadline, &mut with).await;
         if stopped.is_err() {
             break;
@@ -198,62 +197,79 @@ struct Destination<'a> {
 }
 
 async fn send(
-    scene: Scene<'_>,
+    scene: &Scene<'_>,
     backend: &Backend,
     mut body: RequestBody<'_>,
     edits: &Edits,
 ) -> Result<Answer, Failure> {
-    let Scene { core, plan, request, .. } = scene;
-    let values = RequestValues { request, edits };
-    let incoming = request.incoming(edits, &values);
+    let plan = scene.plan;
     let n_hosts = backend.hosts.len();
-    let now = clock::now();
-    let first = plan.balancer.pick(backend.id.0 as usize, n_hosts, backend.balance, |at| {
-        n_hosts > 1
-            && plan.origin(core, backend.hosts[at].origin).is_some_and(|origin| origin.rests(now))
-    });
-    let content = match &body {
-        RequestBody::Empty => Content::None,
-        RequestBody::Held([]) => Content::None,
-        RequestBody::Held(bytes) => Content::Some(Some(bytes.len() as u64)),
-        RequestBody::Streamed { length, .. } => Content::Some(*length),
-    };
-    let method = method_of(&backend.method);
-    for step in 0..n_hosts.max(1) {
-        let Some(host) = backend.hosts.get((first + step) % n_hosts.max(1)) else { break };
-        let Some(origin) = plan.origin(core, host.origin) else { break };
-        let options = WireOptions {
-            asks_for_gzip: origin.transport.asks_for_gzip,
-            keeps_alive: origin.transport.keeps_alive,
-        };
+    let first = if n_hosts > 1 { pick(scene, backend) } else { 0 };
+    for step in 0..n_hosts {
+        let Some(host) = backend.hosts.get((first + step) % n_hosts) else { break };
+        let Some(origin) = plan.origin(scene.core, host.origin) else { break };
         let mut head = Block::small();
-        let written = backend.write_head(host, &incoming, content, options, &mut head);
-        head.settle();
+        let written = write_head(scene, backend, (host, origin), &body, edits, &mut head);
         let result = call(Call {
             origin,
             head,
             body: outgoing(&mut body),
             is_chunked: written.is_chunked,
             expects_continue: written.expects_continue,
-            method,
+            method: method_of(&backend.method),
             limits: &plan.plan.backend_head_limits,
             interims: interims(&plan.plan.limits),
         })
         .await;
+        let sent = FirstCall { host, key: &origin.key, written };
         match result {
             Ok(response) => {
-                let first_call = FirstCall { host, key: &origin.key, written };
-                return received(scene, backend, response, first_call, body, edits).await;
+                return match at_once(scene, backend, response, sent, edits) {
+                    Ok(result) => result,
+                    // Redirects, failures, content that goes on: not part of every call's state.
+                    Err(response) => {
+                        place(received(scene, backend, response, sent, body, edits)).await
+                    }
+                };
             }
             Err(error) if error.is_connect() && backend.tries_next_host && step + 1 < n_hosts => {}
-            Err(error) => {
-                let url = url_of(backend, host, &incoming);
-                let address = format!("{}:{}", origin.key.host, origin.key.port);
-                return Err(Failure::call(error, &backend.method, &url, &address));
-            }
+            Err(error) => return Err(failed(scene, backend, sent, None, edits, error)),
         }
     }
     Err(Failure::call(CallError::NoHosts, &backend.method, "", ""))
+}
+
+/// Which of several hosts is first.
+fn pick(scene: &Scene<'_>, backend: &Backend) -> usize {
+    let Scene { core, plan, .. } = *scene;
+    let now = clock::now();
+    plan.balancer.pick(backend.id.0 as usize, backend.hosts.len(), backend.balance, |at| {
+        plan.origin(core, backend.hosts[at].origin).is_some_and(|origin| origin.rests(now))
+    })
+}
+
+fn write_head(
+    scene: &Scene<'_>,
+    backend: &Backend,
+    (host, origin): (&Host, &Origin),
+    body: &RequestBody<'_>,
+    edits: &Edits,
+    head: &mut Block,
+) -> Written {
+    let values = RequestValues { request: scene.request, edits };
+    let incoming = scene.request.incoming(edits, &values);
+    let content = match body {
+        RequestBody::Empty | RequestBody::Held([]) => Content::None,
+        RequestBody::Held(bytes) => Content::Some(Some(bytes.len() as u64)),
+        RequestBody::Streamed { length, .. } => Content::Some(*length),
+    };
+    let options = WireOptions {
+        asks_for_gzip: origin.transport.asks_for_gzip,
+        keeps_alive: origin.transport.keeps_alive,
+    };
+    let written = backend.write_head(host, &incoming, content, options, head);
+    head.settle();
+    written
 }
 
 /// What went out first: a redirect is relative to it.
@@ -264,66 +280,158 @@ struct FirstCall<'a> {
     written: Written,
 }
 
-async fn received(
-    scene: Scene<'_>,
+fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+fn is_gzip(response: &Response) -> bool {
+    // RFC 9110 section 8.4.1: names of codings have no case.
+    response
+        .head()
+        .find(HeaderId::ContentEncoding, response.head_bytes())
+        .is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"))
+}
+
+/// The usual response: one to be streamed, or a good one whose content came with its head. Gives
+/// back what needs more than that.
+fn at_once(
+    scene: &Scene<'_>,
     backend: &Backend,
     response: Response,
-    first: FirstCall<'_>,
+    sent: FirstCall<'_>,
+    edits: &Edits,
+) -> Result<Result<Answer, Failure>, Response> {
+    let status = response.status();
+    if is_redirect(status) {
+        return Err(response);
+    }
+    let Decode::Json(spec) = &backend.decode else {
+        return Ok(Ok(streamed(backend, response, sent.written.asked_for_gzip)));
+    };
+    if !matches!(status, 200 | 201) || is_gzip(&response) {
+        return Err(response);
+    }
+    match response.collect_at_once(body_max(scene), scene.left) {
+        Ok(Whole::All(collected)) => Ok(decoded(scene, spec, collected.into_content())),
+        Ok(Whole::Partly(response)) => Err(response),
+        Err(error) => Ok(Err(failed(scene, backend, sent, None, edits, error))),
+    }
+}
+
+fn body_max(scene: &Scene<'_>) -> usize {
+    usize::try_from(scene.plan.plan.limits.backend_body_bytes).unwrap_or(usize::MAX)
+}
+
+fn streamed(backend: &Backend, response: Response, asked_for_gzip: bool) -> Answer {
+    let inflates = asked_for_gzip && is_gzip(&response);
+    Answer::Stream(Streamed { response, inflates, idle: backend.stream_idle })
+}
+
+fn decoded(
+    scene: &Scene<'_>,
+    spec: &DecodeSpec,
+    (block, content): (Block, std::ops::Range<usize>),
+) -> Result<Answer, Failure> {
+    let mut part = part_for(scene, spec, &block[content.clone()])?;
+    decode(&block[content.clone()], spec, &mut part).map_err(not_json)?;
+    Ok(data(scene, part, block, content))
+}
+
+/// The same for a long content: others have their turns between its pieces.
+async fn decoded_in_turns(
+    scene: &Scene<'_>,
+    spec: &DecodeSpec,
+    (block, content): (Block, std::ops::Range<usize>),
+) -> Result<Answer, Failure> {
+    let mut part = part_for(scene, spec, &block[content.clone()])?;
+    decoding::in_turns(&block[content.clone()], spec, &mut part).await.map_err(not_json)?;
+    Ok(data(scene, part, block, content))
+}
+
+fn part_for(scene: &Scene<'_>, spec: &DecodeSpec, content: &[u8]) -> Result<PooledPart, Failure> {
+    let depth = scene.plan.plan.limits.json_depth;
+    if depth < DEPTH_MAX && spec.encoding != Encoding::String {
+        depth::within(content, depth).map_err(not_json)?;
+    }
+    failpoint("decode");
+    Ok(PooledPart::take())
+}
+
+#[cold]
+fn not_json(error: JsonError) -> Failure {
+    Failure::plain(Cause::Json(error), error.to_string())
+}
+
+fn data(
+    scene: &Scene<'_>,
+    part: PooledPart,
+    block: Block,
+    content: std::ops::Range<usize>,
+) -> Answer {
+    if part.had_trailing() {
+        scene.core.cells.count(crate::telemetry::names::Count::JsonTrailing, 1);
+    }
+    Answer::Data(Data { part, block, content, is_complete: true })
+}
+
+#[cold]
+fn failed(
+    scene: &Scene<'_>,
+    backend: &Backend,
+    sent: FirstCall<'_>,
+    followed: Option<&str>,
+    edits: &Edits,
+    error: CallError,
+) -> Failure {
+    let address = format!("{}:{}", sent.key.host, sent.key.port);
+    let url = url_shown(scene, backend, sent.host, followed, edits);
+    Failure::call(error, &backend.method, &url, &address)
+}
+
+fn url_shown<'u>(
+    scene: &Scene<'_>,
+    backend: &Backend,
+    host: &Host,
+    followed: Option<&'u str>,
+    edits: &Edits,
+) -> Cow<'u, str> {
+    match followed {
+        Some(url) => Cow::Borrowed(url),
+        None => {
+            let values = RequestValues { request: scene.request, edits };
+            Cow::Owned(url_of(backend, host, &scene.request.incoming(edits, &values)))
+        }
+    }
+}
+
+/// Any response: follows redirects, waits for content, shows failures as the plan says.
+async fn received(
+    scene: &Scene<'_>,
+    backend: &Backend,
+    response: Response,
+    sent: FirstCall<'_>,
     body: RequestBody<'_>,
     edits: &Edits,
 ) -> Result<Answer, Failure> {
-    let asked_for_gzip = first.written.asked_for_gzip;
-    let is_redirect = matches!(response.status(), 301 | 302 | 303 | 307 | 308);
-    let (response, followed) = if is_redirect {
-        let (response, url) = place(follow(scene, backend, response, first, body, edits)).await?;
-        (response, url)
+    let (response, followed) = if is_redirect(response.status()) {
+        place(follow(scene, backend, response, sent, body, edits)).await?
     } else {
         (response, None)
     };
-    // RFC 9110 section 8.4.1: names of codings have no case.
-    let is_gzip = response
-        .head()
-        .find(HeaderId::ContentEncoding, response.head_bytes())
-        .is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
-    let Decode::Json(decode) = &backend.decode else {
-        return Ok(Answer::Stream(Streamed {
-            response,
-            inflates: is_gzip && asked_for_gzip,
-            idle: backend.stream_idle,
-        }));
+    let followed = followed.as_deref();
+    let Decode::Json(spec) = &backend.decode else {
+        return Ok(streamed(backend, response, sent.written.asked_for_gzip));
     };
+    let is_gzip = is_gzip(&response);
     let status = response.status();
-    let max = scene.plan.plan.limits.backend_body_bytes.min(usize::MAX as u64) as usize;
-    let url = || match &followed {
-        Some(url) => Cow::Borrowed(url.as_str()),
-        None => {
-            let values = RequestValues { request: scene.request, edits };
-            Cow::Owned(url_of(backend, first.host, &scene.request.incoming(edits, &values)))
-        }
-    };
-    let failed = |error| {
-        let key = first.key;
-        let address = format!("{}:{}", key.host, key.port);
-        Failure::call(error, &backend.method, &url(), &address)
-    };
-    let bounds = Bounds { max, ..Bounds::of(&scene.plan.plan.limits) };
+    let failed = |error| failed(scene, backend, sent, followed, edits, error);
+    let bounds = Bounds { max: body_max(scene), ..Bounds::of(&scene.plan.plan.limits) };
     if status == 200 || status == 201 {
-        let (block, content) =
-            content(response, is_gzip, bounds, scene.left).await.map_err(failed)?;
-        let depth = scene.plan.plan.limits.json_depth;
-        if depth < DEPTH_MAX && decode.encoding != Encoding::String {
-            depth::within(&block[content.clone()], depth)
-                .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;
-        }
-        let mut part = PooledPart::take();
-        failpoint("decode");
-        super::decoding::decoded(&block[content.clone()], decode, &mut part)
-            .await
-            .map_err(|error| Failure::plain(Cause::Json(error), error.to_string()))?;
-        if part.had_trailing() {
-            scene.core.cells.count(crate::telemetry::names::Count::JsonTrailing, 1);
-        }
-        return Ok(Answer::Data(Data { part, block, content, is_complete: true }));
+        let content = content(response, is_gzip, bounds, scene.left).await.map_err(failed)?;
+        return match content.1.len() {
+            ..=decoding::AT_ONCE_MAX => decoded(scene, spec, content),
+            _ => place(decoded_in_turns(scene, spec, content)).await,
+        };
     }
     match &backend.on_status {
         OnStatus::Fail => {
@@ -332,14 +440,14 @@ async fn received(
                 "invalid status code {status} [{} {}]: {}",
                 backend.shown_method,
                 backend.url.shown,
-                url()
+                url_shown(scene, backend, sent.host, followed, edits)
             );
             Err(Failure::plain(Cause::Status(status), text))
         }
         OnStatus::FailWithCode => {
             let content_type = content_type(&response);
-            let shown = place(content(response, is_gzip, bounds, scene.left));
-            let (block, range) = shown.await.map_err(failed)?;
+            let (block, range) =
+                content(response, is_gzip, bounds, scene.left).await.map_err(failed)?;
             let body = block[range].to_vec();
             let mut failure = Failure::plain(Cause::Status(status), String::from_utf8_lossy(&body));
             failure.reply = Some(Box::new(Reply { status, body, content_type }));
@@ -347,8 +455,8 @@ async fn received(
         }
         OnStatus::Details(name) => {
             let content_type = content_type(&response);
-            let shown = place(content(response, is_gzip, bounds, scene.left));
-            let (block, range) = shown.await.map_err(failed)?;
+            let (block, range) =
+                content(response, is_gzip, bounds, scene.left).await.map_err(failed)?;
             let mut part = PooledPart::take();
             part.set_error_details(name, status, &block[range], &content_type);
             Ok(Answer::Data(Data {
@@ -404,14 +512,14 @@ pub fn discard(response: Response) {
 /// Follows redirects: 301, 302 and 303 become GET without content, 307 and 308 keep both where the
 /// content can be sent again. Gives the last URL for error texts.
 async fn follow(
-    scene: Scene<'_>,
+    scene: &Scene<'_>,
     backend: &Backend,
     mut response: Response,
     first: FirstCall<'_>,
     mut body: RequestBody<'_>,
     edits: &Edits,
 ) -> Result<(Response, Option<String>), Failure> {
-    let Scene { core, plan, request, .. } = scene;
+    let Scene { core, plan, request, .. } = *scene;
     let values = RequestValues { request, edits };
     let incoming = request.incoming(edits, &values);
     let mut path = Vec::new();
@@ -426,7 +534,7 @@ async fn follow(
     let mut destination = Destination { method: &backend.method, url: Cow::Borrowed("") };
     for hop in 1.. {
         let status = response.status();
-        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+        if !is_redirect(status) {
             break;
         }
         let found = response.head().find(HeaderId::Location, response.head_bytes());

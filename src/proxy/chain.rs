@@ -27,6 +27,16 @@ pub struct Ran<'a> {
     dropped_as: Option<&'a Cell<Label>>,
 }
 
+/// How far a chain came without waiting.
+pub enum Advance {
+    /// All of it continued.
+    Done,
+    /// A policy answered.
+    Stopped(Answer),
+    /// A policy waits.
+    Waits(Suspended),
+}
+
 /// Why a chain went no further.
 pub enum Stopped {
     /// A policy answered.
@@ -59,30 +69,65 @@ impl<'a> Ran<'a> {
         deadline: Tick,
         with: &mut WithRequest<'_>,
     ) -> Result<(), Stopped> {
+        match self.advance(with) {
+            Advance::Done => Ok(()),
+            Advance::Stopped(answer) => Err(Stopped::Answered(answer)),
+            Advance::Waits(wait) => self.wait(wait, deadline, with).await,
+        }
+    }
+
+    /// Runs the requests' side as far as nothing waits.
+    pub fn advance(&mut self, with: &mut WithRequest<'_>) -> Advance {
         while let Some(policy) = self.chain.get(self.n) {
             let mut verdict = Verdict::Continue;
             with(&mut |cx| verdict = policy.on_request(cx));
-            loop {
-                match verdict {
-                    Verdict::Continue => break,
-                    Verdict::Answer(answer) => return Err(Stopped::Answered(answer)),
-                    Verdict::Wait(Suspended(wait)) => {
-                        let Ok(resume) = timer::timeout_at(deadline, wait).await else {
-                            return Err(Stopped::Late);
-                        };
-                        let mut resume = Some(resume);
-                        verdict = Verdict::Continue;
-                        with(&mut |cx| {
-                            if let Some(resume) = resume.take() {
-                                verdict = resume(cx);
-                            }
-                        });
-                    }
-                }
+            match verdict {
+                Verdict::Continue => self.n += 1,
+                Verdict::Answer(answer) => return Advance::Stopped(answer),
+                Verdict::Wait(wait) => return Advance::Waits(wait),
             }
-            self.n += 1;
         }
-        Ok(())
+        Advance::Done
+    }
+
+    /// Goes on from a policy that waits, to the end of the chain.
+    pub async fn wait(
+        &mut self,
+        first: Suspended,
+        deadline: Tick,
+        with: &mut WithRequest<'_>,
+    ) -> Result<(), Stopped> {
+        let Suspended(mut wait) = first;
+        loop {
+            let Ok(resume) = timer::timeout_at(deadline, wait).await else {
+                return Err(Stopped::Late);
+            };
+            let mut resume = Some(resume);
+            let mut verdict = Verdict::Continue;
+            with(&mut |cx| {
+                if let Some(resume) = resume.take() {
+                    verdict = resume(cx);
+                }
+            });
+            let next = match verdict {
+                Verdict::Continue => {
+                    self.n += 1;
+                    self.advance(with)
+                }
+                Verdict::Answer(answer) => Advance::Stopped(answer),
+                Verdict::Wait(wait) => Advance::Waits(wait),
+            };
+            match next {
+                Advance::Done => return Ok(()),
+                Advance::Stopped(answer) => return Err(Stopped::Answered(answer)),
+                Advance::Waits(Suspended(next)) => wait = next,
+            }
+        }
+    }
+
+    /// Whether there is a policy to run at all.
+    pub fn has_policies(&self) -> bool {
+        !self.chain.is_empty()
     }
 
     /// Whether nothing ran, so that nothing has to be told of the response.

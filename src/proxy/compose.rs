@@ -2,7 +2,9 @@
 //! Source: docs/reference/lura-core.md 3.1, 3.5, 3.9, 5.2, 5.5; design: differences, row 1.
 
 use std::cell::Cell;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use super::backend_call::{self, Answer, Scene, Streamed};
 use super::data::Data;
@@ -13,7 +15,7 @@ use crate::config::model::MergeOrder;
 use crate::net::clock::Tick;
 use crate::net::fanout::FanOut;
 use crate::net::placed::place;
-use crate::net::timer;
+use crate::net::timer::{self, Deadline};
 use crate::plan::{Backend, MERGE_SHARE, Output, RACE_SHARE, share};
 
 /// What an answer is made of.
@@ -51,34 +53,54 @@ impl Parts {
     }
 }
 
-/// Calls the backends of the endpoint within its timeout, which began at `started`.
-pub async fn compose(scene: Scene<'_>, body: RequestBody<'_>, started: Tick) -> Composed {
+/// Calls the backends of the endpoint within its timeout, which began at `started`. `deadline` is
+/// the connection's own: moved, it costs less than a new one for each request.
+pub async fn compose(
+    scene: &Scene<'_>,
+    body: RequestBody<'_>,
+    started: Tick,
+    deadline: &mut Deadline,
+) -> Composed {
     let endpoint = scene.endpoint;
-    match &*endpoint.backends {
-        [backend] => {
-            let deadline = started + endpoint.timeout;
-            let mut call = pin!(one(scene, backend, body, started));
-            let result = match timer::timeout_at(deadline, call.as_mut()).await {
-                Ok(result) => result,
-                Err(_) => {
-                    scene.dropped_as.set(Label::Deadline);
-                    Err(Failure::deadline())
-                }
-            };
-            match result {
-                Err(failure) => Composed::Failed(vec![failure]),
-                Ok(Answer::Stream(stream)) if endpoint.output == Output::NoOp => {
-                    Composed::Stream(stream)
-                }
-                Ok(answer) => {
-                    let data = data_of(answer);
-                    let is_complete = data.is_complete;
-                    Composed::Data { parts: Parts::One(data), is_complete, failures: Vec::new() }
-                }
-            }
+    let [backend] = &*endpoint.backends else {
+        return place(merge(scene, body, started, deadline)).await;
+    };
+    deadline.reset(scene.deadline);
+    let late = scene.dropped_as;
+    let called = if backend.concurrent_calls <= 1 {
+        until(deadline, late, pin!(backend_call::backend(scene, backend, body))).await
+    } else {
+        until(deadline, late, pin!(place(race(scene, backend, body, started)))).await
+    };
+    match called {
+        None => Composed::Failed(vec![Failure::deadline()]),
+        Some(Err(failure)) => Composed::Failed(vec![failure]),
+        Some(Ok(Answer::Stream(stream))) if endpoint.output == Output::NoOp => {
+            Composed::Stream(stream)
         }
-        backends => place(merge(scene, backends, body, started)).await,
+        Some(Ok(answer)) => {
+            let data = data_of(answer);
+            let is_complete = data.is_complete;
+            Composed::Data { parts: Parts::One(data), is_complete, failures: Vec::new() }
+        }
     }
+}
+
+/// What `future` gives before the deadline. When that comes, `late` is told before the future is
+/// dropped, so that its guards know why.
+async fn until<F: Future>(
+    deadline: &mut Deadline,
+    late: &Cell<Label>,
+    mut future: Pin<&mut F>,
+) -> Option<F::Output> {
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Pin::new(&mut *deadline).poll(cx).map(|()| {
+            late.set(Label::Deadline);
+            None
+        }),
+    })
+    .await
 }
 
 /// A backend that is not decoded contributes an empty object, and its content is dropped.
@@ -94,7 +116,7 @@ fn data_of(answer: Answer) -> Data {
 
 /// One backend: a single call, or several equal ones that race.
 async fn one(
-    scene: Scene<'_>,
+    scene: &Scene<'_>,
     backend: &Backend,
     body: RequestBody<'_>,
     started: Tick,
@@ -107,7 +129,7 @@ async fn one(
 
 /// `concurrent_calls`: the first complete answer wins, the others are given up.
 async fn race(
-    scene: Scene<'_>,
+    scene: &Scene<'_>,
     backend: &Backend,
     body: RequestBody<'_>,
     started: Tick,
@@ -118,7 +140,7 @@ async fn race(
         RequestBody::Empty | RequestBody::Streamed { .. } => b"",
     };
     let dropped_as = Cell::new(Label::Cancelled);
-    let scene = Scene { dropped_as: &dropped_as, ..scene };
+    let scene = &Scene { dropped_as: &dropped_as, ..*scene };
     let mut calls = FanOut::new();
     for _ in 0..backend.concurrent_calls {
         calls.push(backend_call::backend(scene, backend, RequestBody::Held(held)));
@@ -153,19 +175,20 @@ async fn race(
 
 /// All backends at once; what is there at 85 % of the timeout is the answer.
 async fn merge(
-    scene: Scene<'_>,
-    backends: &[Backend],
+    scene: &Scene<'_>,
     body: RequestBody<'_>,
     started: Tick,
+    deadline: &mut Deadline,
 ) -> Composed {
+    let backends = &*scene.endpoint.backends;
     // The plan holds the body of an endpoint with several backends.
     let held: &[u8] = match &body {
         RequestBody::Held(bytes) => bytes,
         RequestBody::Empty | RequestBody::Streamed { .. } => b"",
     };
     let dropped_as = Cell::new(Label::Cancelled);
-    let scene = Scene { dropped_as: &dropped_as, ..scene };
-    let deadline = started + share(scene.endpoint.timeout, MERGE_SHARE);
+    let scene = &Scene { dropped_as: &dropped_as, ..*scene };
+    deadline.reset(started + share(scene.endpoint.timeout, MERGE_SHARE));
     let mut results: Vec<(usize, Result<Data, Failure>)> = Vec::with_capacity(backends.len());
     {
         let mut calls = FanOut::new();
@@ -177,9 +200,7 @@ async fn merge(
                 results.push((at, result.map(data_of)));
             }
         };
-        if timer::timeout_at(deadline, all).await.is_err() {
-            dropped_as.set(Label::Deadline);
-        }
+        until(deadline, &dropped_as, pin!(all)).await;
     }
     if results.len() < backends.len() {
         for at in 0..backends.len() {

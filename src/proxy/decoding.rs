@@ -1,28 +1,20 @@
 //! Decoding a backend's content without holding the worker: a long one is read piece by piece, with
 //! a turn of the driver after each. Source: docs/reference/hardening.md E1; docs/design/json.md.
 
-use crate::json::decode::{DecodeSpec, decode};
+use crate::json::decode::DecodeSpec;
 use crate::json::error::JsonError;
 use crate::json::long::Decoding;
 use crate::json::part::Part;
-use crate::net::placed::place;
 use crate::net::yield_now;
 
-/// Content up to here is decoded at once: less than 200 µs of work.
-const AT_ONCE_MAX: usize = 128 * 1024;
+/// Content up to here is better decoded at once: less than 200 µs of work.
+pub const AT_ONCE_MAX: usize = 128 * 1024;
 
 /// Work between two turns of the driver, in bytes scanned: about 100 µs.
 const TURN: usize = 256 * 1024;
 
-/// Reads `content` into `part`.
-pub async fn decoded(content: &[u8], spec: &DecodeSpec, part: &mut Part) -> Result<(), JsonError> {
-    if content.len() <= AT_ONCE_MAX {
-        return decode(content, spec, part);
-    }
-    place(in_turns(content, spec, part)).await
-}
-
-async fn in_turns(content: &[u8], spec: &DecodeSpec, part: &mut Part) -> Result<(), JsonError> {
+/// Reads `content` into `part`, with turns of the driver between.
+pub async fn in_turns(content: &[u8], spec: &DecodeSpec, part: &mut Part) -> Result<(), JsonError> {
     let mut decoding = Decoding::begin(content, spec, part);
     loop {
         if let Some(result) = decoding.step(TURN) {
@@ -53,7 +45,7 @@ mod tests {
         });
         yield_now().await;
         let before = turns.get();
-        let result = decoded(content, &DecodeSpec::default(), &mut Part::new()).await;
+        let result = in_turns(content, &DecodeSpec::default(), &mut Part::new()).await;
         ended.set(true);
         (result, turns.get() - before)
     }
@@ -78,8 +70,6 @@ mod tests {
                 assert_eq!(result.is_ok(), is_right, "{case}: {result:?}");
                 assert!(turns >= turns_min, "{case}: {turns} turns of another task");
             }
-            let (result, turns) = beside_another(br#"{"short":1}"#).await;
-            assert_eq!((result, turns), (Ok(()), 0), "a short one is decoded at once");
         });
     }
 }

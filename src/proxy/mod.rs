@@ -16,11 +16,11 @@ pub mod render;
 mod request;
 
 pub use backend_call::{Scene, Streamed, discard};
-pub use chain::{Ran, Stopped};
+pub use chain::{Advance, Ran, Stopped};
 pub use compose::{Composed, Parts, compose, total};
 pub use core::{Core, CorePlan};
 pub use data::Data;
 pub use failure::{Failure, Reply};
 pub use gunzip::{Bounds, Gunzip};
 pub use outcome::{Label, Outcome};
-pub use request::{Request, RequestBody};
+pub use request::{Request, RequestBody, Seen};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::http::h1::RequestHead;
 use crate::http::uri::query::QueryEncoder;
-use crate::plan::policy::Edits;
+use crate::plan::policy::{Edits, Locals, RequestCx};
 use crate::plan::router::Params;
 use crate::plan::{Endpoint, Incoming, Values};
 use crate::upstream::BodySource;
@@ -53,11 +53,60 @@ impl<'a> Request<'a> {
             edits: &edits.to_backend,
         }
     }
+}
 
-    /// Name and value of a path parameter.
-    pub fn param(&self, endpoint: &'a Endpoint, at: usize) -> Option<(&'a str, &'a [u8])> {
-        let name = endpoint.params.get(at)?;
-        Some((name, self.params.value(at, self.path)))
+/// What the policies of a stage see of a request. One place makes their context, whatever the stage.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// Bytes that the head's spans refer to.
+    pub bytes: &'a [u8],
+    /// The parsed head.
+    pub head: &'a RequestHead,
+    /// The path, decoded once.
+    pub path: &'a [u8],
+    /// The query as far as the stage may see it.
+    pub query: &'a [u8],
+    /// The path parameters; none before routing.
+    pub params: Option<&'a Params>,
+    /// The content, where it is held.
+    pub body: Option<&'a [u8]>,
+    /// The other end of the connection.
+    pub peer: Option<IpAddr>,
+    /// The endpoint, once it is known.
+    pub endpoint: Option<&'a Endpoint>,
+    /// The place of the backend in its endpoint, for the stages around a call.
+    pub backend: Option<u16>,
+}
+
+impl Seen<'_> {
+    /// Lends a context for the length of one step.
+    pub fn lend(
+        &self,
+        edits: &mut Edits,
+        locals: &RefCell<Locals>,
+        step: &mut dyn FnMut(&mut RequestCx<'_>),
+    ) {
+        let Seen { bytes, head, path, query, params, body, peer, endpoint, backend } = *self;
+        step(&mut RequestCx {
+            bytes,
+            head,
+            path,
+            query,
+            params: &|at| {
+                let params = params?;
+                let name = match endpoint {
+                    Some(endpoint) => &**endpoint.params.get(at)?,
+                    None => "",
+                };
+                (at < params.spans().len()).then(|| (name, params.value(at, path)))
+            },
+            body,
+            peer,
+            route: endpoint.map_or("", |endpoint| &endpoint.path),
+            backend,
+            edits,
+            locals: &mut locals.borrow_mut(),
+        });
     }
 }
 

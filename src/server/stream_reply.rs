@@ -35,8 +35,6 @@ pub struct Setting<'a> {
     pub edits: &'a Edits,
     /// How the answer is framed.
     pub frame: Frame,
-    /// Deadlines of writes.
-    pub write: Write,
     /// Longest pause of the backend.
     pub idle: Duration,
     /// Tells of a client that left while nothing is written.
@@ -58,9 +56,10 @@ pub async fn send(
     setting: Setting<'_>,
     streamed: Streamed,
     send: &mut SendHalf,
+    write: Write<'_>,
 ) -> Result<Sent, CloseReason> {
     let is_open_ended = setting.frame.version == crate::http::Version::H10;
-    match stream(setting, streamed, send).await {
+    match stream(setting, streamed, send, write).await {
         // Without a length the client takes the end of the connection for the end of the answer.
         Err(CloseReason::Broken) if is_open_ended => Err(CloseReason::BrokenOpenEnded),
         other => other,
@@ -71,6 +70,7 @@ async fn stream(
     setting: Setting<'_>,
     streamed: Streamed,
     send: &mut SendHalf,
+    write: Write<'_>,
 ) -> Result<Sent, CloseReason> {
     let mut response = streamed.response;
     let mut out = Block::medium();
@@ -83,7 +83,7 @@ async fn stream(
     let (parsed, bytes) = (response.head(), response.head_bytes());
     let framing = head.stream_head(parsed, bytes, streamed.inflates, &mut out);
     let cells = &setting.core.cells;
-    let mut writer = Writer { setting: &setting, send, framing, sent: 0 };
+    let mut writer = Writer { setting: &setting, send, write, framing, sent: 0 };
     if framing == StreamFraming::None {
         writer.put(out).await?;
         cells.count(Count::ClientSent, writer.sent);
@@ -199,6 +199,8 @@ async fn next(
 struct Writer<'a, 'b> {
     setting: &'a Setting<'b>,
     send: &'a mut SendHalf,
+    /// Deadlines of writes.
+    write: Write<'a>,
     framing: StreamFraming,
     sent: u64,
 }
@@ -210,7 +212,7 @@ impl Writer<'_, '_> {
     async fn put(&mut self, mut block: Block) -> Result<(), CloseReason> {
         block.settle();
         self.sent += block.len() as u64;
-        self.setting.write.block(self.send, block).await
+        self.write.block(self.send, block).await
     }
 
     /// Room for a chunk's size line; what follows is its content.
@@ -258,7 +260,7 @@ impl Writer<'_, '_> {
             list.push(piece, range);
             list.push_static(b"\r\n");
             self.sent += list.len() as u64;
-            return self.setting.write.list(self.send, list).await;
+            return self.write.list(self.send, list).await;
         }
         if range == (0..block.len()) {
             return self.put(block).await;

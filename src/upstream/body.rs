@@ -4,14 +4,14 @@
 
 use std::cell::Cell;
 use std::io;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 
 use super::error::CallError;
 use super::heads::PooledHead;
 use super::pool::Lease;
 use crate::http::HeaderId;
 use crate::http::h1::{BodyKind, Decoder, InPlace, ResponseHead, Step, encode};
-use crate::net::placed::place;
+use crate::net::placed::{Placed, place};
 use crate::net::{Block, budget};
 
 /// Memory for content is taken as it comes, never as announced: this much at first.
@@ -20,11 +20,14 @@ const FIRST_CAPACITY: usize = 64 * 1024;
 /// Up to this much of an unwanted body is read so that its connection can be kept.
 const DRAIN_MAX: usize = 16 * 1024;
 
-/// A response whose head is complete.
-pub struct Response {
+/// A response whose head is complete. In pooled memory: it passes through several hands, each of
+/// which would copy it.
+pub struct Response(Placed<Incoming>);
+
+/// A response as it is read.
+pub struct Incoming {
     lease: Option<Lease>,
-    /// The parsed head; its spans refer to [`Response::head_bytes`].
-    pub head: PooledHead,
+    head: PooledHead,
     head_block: Block,
     /// What came after the head with it.
     surplus: Range<usize>,
@@ -65,12 +68,16 @@ enum Framing {
     Ended,
 }
 
-/// A response with all its content.
+/// Whether all content is here already.
+pub enum Whole {
+    /// Yes, and the connection is back in its pool.
+    All(Collected),
+    /// No: the rest is to be waited for.
+    Partly(Response),
+}
+
+/// All content of a response.
 pub struct Collected {
-    /// The parsed head.
-    pub head: PooledHead,
-    /// The head's bytes, where the content stands in a block of its own.
-    head_block: Option<Block>,
     block: Block,
     content: Range<usize>,
 }
@@ -81,14 +88,23 @@ impl Collected {
         self.block.get(self.content.clone()).unwrap_or_default()
     }
 
-    /// The bytes that the head's spans refer to.
-    pub fn head_bytes(&self) -> &[u8] {
-        self.head_block.as_ref().unwrap_or(&self.block)
-    }
-
     /// The block that holds the content, and where in it.
     pub fn into_content(self) -> (Block, Range<usize>) {
         (self.block, self.content)
+    }
+}
+
+impl Deref for Response {
+    type Target = Incoming;
+
+    fn deref(&self) -> &Incoming {
+        &self.0
+    }
+}
+
+impl DerefMut for Response {
+    fn deref_mut(&mut self) -> &mut Incoming {
+        &mut self.0
     }
 }
 
@@ -108,7 +124,7 @@ impl Response {
         };
         let is_reusable = is_reusable && head.keep_alive && head.body != BodyKind::UntilClose;
         let surplus = at..block.len();
-        let mut response = Response {
+        let mut response = Response(place(Incoming {
             lease: Some(lease),
             head,
             head_block: block,
@@ -117,7 +133,7 @@ impl Response {
             is_reusable,
             received: 0,
             trailers: Vec::new(),
-        };
+        }));
         if matches!(response.framing, Framing::Ended) {
             let is_exact = response.surplus.is_empty();
             response.end(is_exact);
@@ -125,6 +141,99 @@ impl Response {
         response
     }
 
+    /// All content, at most `max` bytes, and at most what is `left` for all responses of a request,
+    /// from which it is taken. The connection is back in its pool when this returns.
+    pub async fn collect(self, max: usize, left: &Cell<usize>) -> Result<Collected, CallError> {
+        match self.collect_at_once(max, left)? {
+            Whole::All(collected) => Ok(collected),
+            // The state of a longer body is not part of every call's.
+            Whole::Partly(response) => place(response.gather(max, left)).await,
+        }
+    }
+
+    /// The usual case without waiting: everything came with the head in one read. Gives itself back
+    /// where it did not.
+    pub fn collect_at_once(mut self, max: usize, left: &Cell<usize>) -> Result<Whole, CallError> {
+        let max = max.min(left.get());
+        if let Framing::Length(length) = self.framing
+            && length > max as u64
+        {
+            return Err(CallError::TooLarge);
+        }
+        let came = self.surplus.len();
+        match &self.framing {
+            Framing::Ended => return Ok(Whole::All(self.in_place(0))),
+            Framing::Length(length) if *length <= came as u64 => {
+                let length = *length as usize;
+                self.end(length == came);
+                take(left, length)?;
+                return Ok(Whole::All(self.in_place(length)));
+            }
+            Framing::Chunked(_) if came > 0 && came <= max => {
+                if let Some(collected) = self.chunked_in_place()? {
+                    take(left, collected.content().len())?;
+                    return Ok(Whole::All(collected));
+                }
+            }
+            _ => {}
+        }
+        Ok(Whole::Partly(self))
+    }
+
+    async fn gather(mut self, max: usize, left: &Cell<usize>) -> Result<Collected, CallError> {
+        let max = max.min(left.get());
+        let came = self.surplus.len();
+        let (mut block, mut len) = match &self.framing {
+            Framing::Length(length) => {
+                let capacity = usize::try_from(*length).unwrap_or(max).min(FIRST_CAPACITY);
+                (Block::with_capacity(capacity.max(came)), 0)
+            }
+            _ => (Block::with_capacity(FIRST_CAPACITY), 0),
+        };
+        while let Some((piece, range)) = self.next().await? {
+            let bytes = &piece[range];
+            len += bytes.len();
+            if len > max {
+                return Err(CallError::TooLarge);
+            }
+            take(left, bytes.len())?;
+            if block.is_empty()
+                && block.capacity() <= piece.capacity()
+                && bytes.len() == piece.len()
+            {
+                block = piece;
+                continue;
+            }
+            make_room(&mut block, bytes.len())?;
+            block.extend_from_slice(bytes);
+        }
+        let content = 0..block.len();
+        Ok(Collected { block, content })
+    }
+
+    fn in_place(mut self, length: usize) -> Collected {
+        let content = self.surplus.start..self.surplus.start + length;
+        Collected { block: std::mem::take(&mut self.head_block), content }
+    }
+
+    /// Reads a short rest so that the connection can be kept; closes it where the rest is long.
+    pub async fn discard(mut self) {
+        let mut drained = self.surplus.len();
+        if let Framing::Length(length) = self.framing
+            && length > DRAIN_MAX as u64
+        {
+            return;
+        }
+        while drained <= DRAIN_MAX {
+            match self.next().await {
+                Ok(Some((_, range))) => drained += range.len(),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Incoming {
     /// The bytes that the head's spans refer to.
     pub fn head_bytes(&self) -> &[u8] {
         &self.head_block
@@ -288,76 +397,6 @@ impl Response {
         }
     }
 
-    /// All content, at most `max` bytes, and at most what is `left` for all responses of a request,
-    /// from which it is taken. The connection is back in its pool when this returns.
-    pub async fn collect(mut self, max: usize, left: &Cell<usize>) -> Result<Collected, CallError> {
-        let max = max.min(left.get());
-        if let Framing::Length(length) = self.framing
-            && length > max as u64
-        {
-            return Err(CallError::TooLarge);
-        }
-        // The usual case: everything came in one read.
-        let came = self.surplus.len();
-        match &self.framing {
-            Framing::Ended => return Ok(self.in_place(0)),
-            Framing::Length(length) if *length <= came as u64 => {
-                let length = *length as usize;
-                self.end(length == came);
-                take(left, length)?;
-                return Ok(self.in_place(length));
-            }
-            Framing::Chunked(_) if came > 0 && came <= max => {
-                if let Some(collected) = self.chunked_in_place()? {
-                    take(left, collected.content().len())?;
-                    return Ok(collected);
-                }
-            }
-            _ => {}
-        }
-        // The state of a longer body is not part of every call's.
-        place(self.gather(max, left, came)).await
-    }
-
-    async fn gather(
-        mut self,
-        max: usize,
-        left: &Cell<usize>,
-        came: usize,
-    ) -> Result<Collected, CallError> {
-        let (mut block, mut len) = match &self.framing {
-            Framing::Length(length) => {
-                let capacity = usize::try_from(*length).unwrap_or(max).min(FIRST_CAPACITY);
-                (Block::with_capacity(capacity.max(came)), 0)
-            }
-            _ => (Block::with_capacity(FIRST_CAPACITY), 0),
-        };
-        while let Some((piece, range)) = self.next().await? {
-            let bytes = &piece[range];
-            len += bytes.len();
-            if len > max {
-                return Err(CallError::TooLarge);
-            }
-            take(left, bytes.len())?;
-            if block.is_empty()
-                && block.capacity() <= piece.capacity()
-                && bytes.len() == piece.len()
-            {
-                block = piece;
-                continue;
-            }
-            make_room(&mut block, bytes.len())?;
-            block.extend_from_slice(bytes);
-        }
-        let content = 0..block.len();
-        Ok(Collected { head: self.head, head_block: Some(self.head_block), block, content })
-    }
-
-    fn in_place(self, length: usize) -> Collected {
-        let content = self.surplus.start..self.surplus.start + length;
-        Collected { head: self.head, head_block: None, block: self.head_block, content }
-    }
-
     /// A chunked message that came whole with its head; `None` where it did not.
     fn chunked_in_place(&mut self) -> Result<Option<Collected>, CallError> {
         let Framing::Chunked(decoder) = &mut self.framing else { return Ok(None) };
@@ -379,27 +418,10 @@ impl Response {
         match decoder.decode_in_place(&mut self.head_block, from) {
             Ok(InPlace::End { content_end }) => {
                 self.end(content_end == self.head_block.len());
-                let head = std::mem::replace(&mut self.head, PooledHead::take());
                 let block = std::mem::take(&mut self.head_block);
-                Ok(Some(Collected { head, head_block: None, block, content: from..content_end }))
+                Ok(Some(Collected { block, content: from..content_end }))
             }
             Ok(InPlace::NeedMore) | Err(_) => Err(CallError::BadChunk),
-        }
-    }
-
-    /// Reads a short rest so that the connection can be kept; closes it where the rest is long.
-    pub async fn discard(mut self) {
-        let mut drained = self.surplus.len();
-        if let Framing::Length(length) = self.framing
-            && length > DRAIN_MAX as u64
-        {
-            return;
-        }
-        while drained <= DRAIN_MAX {
-            match self.next().await {
-                Ok(Some((_, range))) => drained += range.len(),
-                Ok(None) | Err(_) => return,
-            }
         }
     }
 }

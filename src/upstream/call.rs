@@ -56,37 +56,51 @@ pub struct Interims {
     pub bytes: u32,
 }
 
-/// Sends a request and reads the head of its response.
-pub async fn call(call: Call<'_>) -> Result<Response, CallError> {
-    let Call { origin, head, mut body, is_chunked, expects_continue, method, limits, interims } =
-        call;
-    // RFC 9110 section 9.2.2: only where nothing was sent, or sending it twice does no harm.
-    let is_safe = method.is_safe() && matches!(body, Outgoing::Empty);
-    let lease = origin.connect().await?;
-    let was_reused = lease.is_reused;
-    let plan = Sending { is_chunked, expects_continue, interims };
-    let (result, head, sent) = attempt(lease, head, &mut body, plan, method, limits).await;
-    let error = match result {
-        Ok(response) => return Ok(response),
-        Err(error) => error,
-    };
-    let may_replay = body.is_replayable() && (is_safe || sent == Sent::Nothing);
-    let may_replay = may_replay && origin.transport.replays;
-    if !was_reused || !error.is_before_response() || !may_replay {
-        return Err(error);
+/// Sends a request and reads the head of its response. The usual call (an idle connection, content
+/// that goes with its head) waits in [`attempt`] alone; what else may have to be waited for lives in
+/// pooled memory, so that it is no part of each call.
+///
+/// Not an `async fn`, here and below: that would keep its arguments twice.
+#[allow(clippy::manual_async_fn)]
+pub fn call(call: Call<'_>) -> impl Future<Output = Result<Response, CallError>> {
+    async move {
+        let Call { origin, is_chunked, expects_continue, method, limits, interims, .. } = call;
+        let (mut head, mut body) = (call.head, call.body);
+        // RFC 9110 section 9.2.2: only where nothing was sent, or sending it twice does no harm.
+        let is_safe = method.is_safe() && matches!(body, Outgoing::Empty);
+        let lease = match origin.take() {
+            Some(lease) => lease,
+            None => place(origin.open()).await?,
+        };
+        let was_reused = lease.is_reused;
+        let plan = Sending { is_chunked, expects_continue, method, limits, interims };
+        let (result, sent) = attempt(lease, &mut head, &mut body, plan).await;
+        let error = match result {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        };
+        // A head that was still on its way when the answer failed did not come back.
+        let may_replay =
+            body.is_replayable() && !head.is_empty() && (is_safe || sent == Sent::Nothing);
+        let may_replay = may_replay && origin.transport.replays;
+        if !was_reused || !error.is_before_response() || !may_replay {
+            return Err(error);
+        }
+        // Rare, so its state is not part of every call's.
+        place(async {
+            let lease = origin.open().await?;
+            attempt(lease, &mut head, &mut body, plan).await.0
+        })
+        .await
     }
-    // Rare, so its state is not part of every call's.
-    place(async move {
-        let lease = origin.open().await?;
-        attempt(lease, head, &mut body, plan, method, limits).await.0
-    })
-    .await
 }
 
 #[derive(Clone, Copy)]
-struct Sending {
+struct Sending<'a> {
     is_chunked: bool,
     expects_continue: bool,
+    method: Method,
+    limits: &'a HeadLimits,
     interims: Interims,
 }
 
@@ -101,56 +115,122 @@ enum Sent {
     All,
 }
 
-async fn attempt(
+/// Sends `head`, which is given back there, and what goes with it; reads the response's head.
+#[allow(clippy::manual_async_fn)]
+fn attempt<'a>(
     mut lease: Lease,
-    head: Block,
+    head: &'a mut Block,
+    body: &'a mut Outgoing<'_>,
+    plan: Sending<'a>,
+) -> impl Future<Output = (Result<Response, CallError>, Sent)> {
+    async move {
+        let (head_timeout, continue_timeout) = {
+            let transport = &lease.origin().transport;
+            (transport.response_head_timeout, transport.continue_timeout)
+        };
+        let head_len = head.len();
+        let wait = continue_timeout.filter(|_| plan.expects_continue);
+        let joined = match body {
+            Outgoing::Held(bytes) if bytes.len() <= JOINED_MAX && wait.is_none() => {
+                put(head, bytes, plan.is_chunked);
+                true
+            }
+            Outgoing::Empty => true,
+            _ => false,
+        };
+        let mut reading = Reading::new(plan.interims);
+        let mut sent = Sent::Something;
+        let received = if joined && head_timeout.is_none() {
+            let n_out = head.len();
+            let stream = lease.stream();
+            let received = {
+                let mut sending = pin!(stream.send.send(std::mem::take(head)));
+                let mut receiving = pin!(reading.run(&mut stream.recv, plan, None));
+                let mut is_sending = true;
+                // Both at once: an answer may come before all of the request left.
+                poll_fn(|cx| {
+                    if is_sending && let Poll::Ready((result, back)) = sending.as_mut().poll(cx) {
+                        is_sending = false;
+                        sent = if result.is_ok() { Sent::All } else { Sent::Nothing };
+                        *head = back;
+                    }
+                    receiving.as_mut().poll(cx)
+                })
+                .await
+            };
+            if sent != Sent::Something {
+                lease.count_sent(n_out as u64);
+            }
+            received
+        } else {
+            let long = Long { joined, wait, head_timeout };
+            let received;
+            (received, sent) =
+                place(exchange(&mut lease, head, body, plan, long, &mut reading)).await;
+            received
+        };
+        head.truncate(head_len);
+        if received.is_ok() {
+            lease.count_received(reading.block.len());
+        }
+        let result = received.map(|()| {
+            // A request that was not sent whole leaves a connection that nobody can use again.
+            let is_reusable = sent == Sent::All && lease.origin().transport.keeps_alive;
+            let at = reading.head.len;
+            Response::new(lease, reading.head, reading.block, at, is_reusable)
+        });
+        (result, sent)
+    }
+}
+
+/// What makes a call longer than the usual one.
+#[derive(Clone, Copy)]
+struct Long {
+    /// The content is in the head's block.
+    joined: bool,
+    /// How long `100 Continue` is waited for.
+    wait: Option<Duration>,
+    head_timeout: Option<Duration>,
+}
+
+/// Both directions of a call whose content goes out on its own, or whose head has a deadline.
+async fn exchange(
+    lease: &mut Lease,
+    head: &mut Block,
     body: &mut Outgoing<'_>,
-    plan: Sending,
-    method: Method,
-    limits: &HeadLimits,
-) -> (Result<Response, CallError>, Block, Sent) {
-    let origin = lease.origin().clone();
-    let transport = &origin.transport;
-    let stream = lease.stream();
+    plan: Sending<'_>,
+    long: Long,
+    reading: &mut Reading,
+) -> (Result<(), CallError>, Sent) {
     let progress = Shared::default();
-    let (mut head_back, mut sent, mut body_error) = (None, Sent::Something, None);
+    let mut sent = Sent::Something;
+    let out = std::mem::take(head);
+    let stream = lease.stream();
     let received = {
-        let wait = transport.continue_timeout.filter(|_| plan.expects_continue);
-        let mut sending = pin!(send(&mut stream.send, head, body, plan, wait, &progress));
-        let mut receiving =
-            pin!(read_head(&mut stream.recv, method, limits, plan.interims, &progress));
+        let mut sending = pin!(send(&mut stream.send, out, body, plan, long, &progress));
+        let mut receiving = pin!(reading.run(&mut stream.recv, plan, Some(&progress)));
         let mut is_sending = true;
         let both = poll_fn(|cx| {
             if is_sending && let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
                 is_sending = false;
                 sent = outcome.sent;
-                head_back = Some(outcome.head);
+                *head = outcome.head;
                 if let Some(error) = outcome.body_error {
-                    body_error = Some(error);
                     return Poll::Ready(Err(CallError::RequestBody(error)));
                 }
             }
             receiving.as_mut().poll(cx)
         });
-        match transport.response_head_timeout {
+        match long.head_timeout {
             None => both.await,
-            Some(max) => match place(timer::timeout_at(clock::now() + max, both)).await {
+            Some(max) => match timer::timeout_at(clock::now() + max, both).await {
                 Ok(result) => result,
                 Err(_) => Err(CallError::HeadTimeout),
             },
         }
     };
     lease.count_sent(progress.sent.get());
-    if let Ok(received) = &received {
-        lease.count_received(received.block.len());
-    }
-    let head_block = head_back.unwrap_or_default();
-    let result = received.map(|received| {
-        // A request that was not sent whole leaves a connection that nobody can use again.
-        let is_reusable = sent == Sent::All && transport.keeps_alive;
-        Response::new(lease, received.head, received.block, received.at, is_reusable)
-    });
-    (result, head_block, sent)
+    (received, sent)
 }
 
 /// What the two directions of one attempt tell each other: both run in the same task.
@@ -177,32 +257,22 @@ struct SendOutcome {
 
 async fn send(
     half: &mut SendHalf,
-    mut head: Block,
+    head: Block,
     body: &mut Outgoing<'_>,
-    plan: Sending,
-    wait: Option<Duration>,
+    plan: Sending<'_>,
+    long: Long,
     progress: &Shared,
 ) -> SendOutcome {
-    let head_len = head.len();
-    let joined = match body {
-        Outgoing::Held(bytes) if bytes.len() <= JOINED_MAX && wait.is_none() => {
-            put(&mut head, bytes, plan.is_chunked);
-            true
-        }
-        Outgoing::Empty => true,
-        _ => false,
-    };
-    let (result, mut head) = half.send(head).await;
+    let (result, head) = half.send(head).await;
     progress.count(head.len());
-    head.truncate(head_len);
     let outcome = |head, sent| SendOutcome { head, sent, body_error: None };
     if result.is_err() {
         return outcome(head, Sent::Nothing);
     }
-    if joined {
+    if long.joined {
         return outcome(head, Sent::All);
     }
-    let (sent, body_error) = place(send_content(half, body, plan, wait, progress)).await;
+    let (sent, body_error) = send_content(half, body, plan, long.wait, progress).await;
     SendOutcome { head, sent, body_error }
 }
 
@@ -210,7 +280,7 @@ async fn send(
 async fn send_content(
     half: &mut SendHalf,
     body: &mut Outgoing<'_>,
-    plan: Sending,
+    plan: Sending<'_>,
     wait: Option<Duration>,
     progress: &Shared,
 ) -> (Sent, Option<super::BodyError>) {
@@ -303,73 +373,93 @@ fn put(head: &mut Block, bytes: &[u8], is_chunked: bool) {
     }
 }
 
-struct Received {
+/// The head of a response as far as it came.
+struct Reading {
     head: PooledHead,
     block: Block,
-    at: usize,
+    /// What it puts up with yet.
+    interims: Interims,
+    has_begun: bool,
 }
 
-async fn read_head(
-    half: &mut RecvHalf,
-    method: Method,
-    limits: &HeadLimits,
-    interims: Interims,
-    progress: &Shared,
-) -> Result<Received, CallError> {
-    let mut head = PooledHead::take();
-    let mut block = Block::empty();
-    let mut left = interims;
-    let mut has_begun = false;
-    loop {
-        let more = match half.recv().await {
+impl Reading {
+    fn new(interims: Interims) -> Reading {
+        Reading { head: PooledHead::take(), block: Block::empty(), interims, has_begun: false }
+    }
+
+    /// Reads until the final head is complete: in `head`, with its bytes in `block`.
+    async fn run(
+        &mut self,
+        half: &mut RecvHalf,
+        plan: Sending<'_>,
+        progress: Option<&Shared>,
+    ) -> Result<(), CallError> {
+        loop {
+            let more = half.recv().await;
+            if self.take(more, plan, progress)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes in what was received; `true` when the final head is complete.
+    fn take(
+        &mut self,
+        received: io::Result<Block>,
+        plan: Sending<'_>,
+        progress: Option<&Shared>,
+    ) -> Result<bool, CallError> {
+        let more = match received {
             Ok(more) => more,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Block::empty(),
-            Err(_) => return Err(CallError::Reset { at_start: !has_begun }),
+            Err(_) => return Err(CallError::Reset { at_start: !self.has_begun }),
         };
         if more.is_empty() {
-            return Err(match has_begun {
+            return Err(match self.has_begun {
                 false => CallError::Closed,
                 true => CallError::Truncated { received: 0 },
             });
         }
-        has_begun = true;
-        if block.is_empty() {
-            block = more;
+        self.has_begun = true;
+        if self.block.is_empty() {
+            self.block = more;
         } else {
-            block.reserve(more.len());
-            block.extend_from_slice(&more);
+            self.block.reserve(more.len());
+            self.block.extend_from_slice(&more);
         }
-        while !block.is_empty() {
-            match parse_response(&block, limits, method, &mut head) {
+        while !self.block.is_empty() {
+            match parse_response(&self.block, plan.limits, plan.method, &mut self.head) {
                 Ok(Progress::NeedMore) => break,
-                Ok(Progress::Done) if !is_interim(&head) => {
-                    let at = head.len;
-                    return Ok(Received { head, block, at });
-                }
-                // RFC 9110 section 15.2: interim responses precede the final one.
-                Ok(Progress::Done) => {
-                    let len = u32::try_from(head.len).unwrap_or(u32::MAX);
-                    let bytes = left.bytes.checked_sub(len);
-                    let (Some(count), Some(bytes)) = (left.count.checked_sub(1), bytes) else {
-                        return Err(CallError::BadInterim);
-                    };
-                    left = Interims { count, bytes };
-                    if head.status == 101 {
-                        return Err(CallError::BadInterim);
-                    }
-                    if head.status == 100 {
-                        progress.go_on.set(true);
-                        if let Some(waker) = progress.waker.take() {
-                            waker.wake();
-                        }
-                    }
-                    let len = head.len;
-                    block.drain(..len);
-                    head.clear();
-                }
+                Ok(Progress::Done) if !is_interim(&self.head) => return Ok(true),
+                Ok(Progress::Done) => self.pass_interim(progress)?,
                 Err(_) => return Err(CallError::BadHead),
             }
         }
+        Ok(false)
+    }
+
+    /// RFC 9110 section 15.2: interim responses precede the final one.
+    #[cold]
+    fn pass_interim(&mut self, progress: Option<&Shared>) -> Result<(), CallError> {
+        let len = u32::try_from(self.head.len).unwrap_or(u32::MAX);
+        let left = self.interims.count.checked_sub(1).zip(self.interims.bytes.checked_sub(len));
+        let Some((count, bytes)) = left else { return Err(CallError::BadInterim) };
+        self.interims = Interims { count, bytes };
+        if self.head.status == 101 {
+            return Err(CallError::BadInterim);
+        }
+        if self.head.status == 100
+            && let Some(progress) = progress
+        {
+            progress.go_on.set(true);
+            if let Some(waker) = progress.waker.take() {
+                waker.wake();
+            }
+        }
+        let len = self.head.len;
+        self.block.drain(..len);
+        self.head.clear();
+        Ok(())
     }
 }
 

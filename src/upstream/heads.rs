@@ -43,7 +43,7 @@ impl Drop for PooledHead {
         if let Some(mut head) = self.0.take() {
             POOL.with_borrow_mut(|pool| {
                 if pool.len() < KEPT_MAX {
-                    head.clear();
+                    head.retire();
                     pool.push(head);
                 }
             });

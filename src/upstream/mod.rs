@@ -13,7 +13,7 @@ mod request_body;
 mod transport;
 
 pub use balance::Balancer;
-pub use body::{Collected, Response};
+pub use body::{Collected, Response, Whole};
 pub use call::{Call, Interims, call};
 pub use error::CallError;
 pub use pool::{Lease, Origin, Upstream};

@@ -204,18 +204,14 @@ pub struct Lease {
 }
 
 impl Origin {
-    /// A connection: an idle one, or a new one. An idle one is always looked at first (without
-    /// waiting), however fresh it is and however safe a replay would be: bytes that came behind the
-    /// last response would be taken for the next one, which is somebody else's
-    /// (docs/reference/hardening.md A15).
-    pub async fn connect(self: &Rc<Self>) -> Result<Lease, CallError> {
-        if let Some(stream) = self.take_idle() {
-            return Ok(self.lease(stream, true));
-        }
-        self.open().await
+    /// An idle connection. It is always looked at first (without waiting), however fresh it is and
+    /// however safe a replay would be: bytes that came behind the last response would be taken for
+    /// the next one, which is somebody else's (docs/reference/hardening.md A15).
+    pub fn take(self: &Rc<Self>) -> Option<Lease> {
+        self.take_idle().map(|stream| self.lease(stream, true))
     }
 
-    /// A new connection, whatever is idle (for the one replay after a stale one).
+    /// A new connection, whatever is idle: where none was, or for the one replay after a stale one.
     pub async fn open(self: &Rc<Self>) -> Result<Lease, CallError> {
         if self.opening.get() >= self.transport.opens_max {
             if let Some(stream) = place(self.wait()).await? {

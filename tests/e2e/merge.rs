@@ -112,7 +112,10 @@ fn others_are_served_while_a_long_answer_is_decoded() {
         format!("{{\"{key}\":[{}0]}}", entry.repeat(8 * 1024 * 1024 / entry.len()))
     };
     let (a, b) = (long('a'), long('b'));
-    let peer = backend().get("/a", a.clone()).get("/b", b.clone()).get("/canary", "{}");
+    let peer = backend()
+        .get("/a", answer(200).body(a.clone()))
+        .get("/b", answer(200).body(b.clone()))
+        .get("/canary", "{}");
     let gw = gateway()
         .ringway("workers", 1)
         .endpoint("/long", [call(&peer, "/a"), call(&peer, "/b")])
@@ -122,7 +125,8 @@ fn others_are_served_while_a_long_answer_is_decoded() {
     let mut big = gw.connect();
     let mut canary = gw.connect();
     big.write("GET /long HTTP/1.1\r\nHost: gw\r\n\r\n");
-    let answer = std::thread::spawn(move || big.response("GET").status(200).completed(true).bytes);
+    let answer =
+        std::thread::spawn(move || big.response("GET").status(200).completed(true).bytes.clone());
     let mut served = 0;
     while !answer.is_finished() {
         canary.send("GET /canary HTTP/1.1\r\nHost: gw\r\n\r\n").status(200);

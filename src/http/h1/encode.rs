@@ -18,6 +18,9 @@ pub fn request_line(out: &mut Vec<u8>, method: &[u8], target: &[u8]) {
 /// Appends `HTTP/1.1 SP status SP reason CRLF`; the reason is the standard one, or empty.
 #[inline]
 pub fn status_line(out: &mut Vec<u8>, version: Version, status: u16) {
+    if (version, status) == (Version::H11, 200) {
+        return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    }
     out.extend_from_slice(version.as_str().as_bytes());
     out.push(b' ');
     decimal(out, u64::from(status));

@@ -134,6 +134,11 @@ impl RequestHead {
 }
 
 impl ResponseHead {
+    /// Says that the next parse begins another message: what `clear` is for, without its work.
+    pub fn retire(&mut self) {
+        self.walk.finished = true;
+    }
+
     /// Forgets the message, keeps the memory.
     pub fn clear(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
@@ -157,6 +162,12 @@ impl ResponseHead {
     }
 }
 
+/// All else is written before `Done` is said.
+fn start_over(fields: &mut Fields, walk: &mut Walk) {
+    fields.clear();
+    *walk = Walk::default();
+}
+
 /// Reads a request head from the start of `buf`. After `NeedMore`, call it with the same head and
 /// the same bytes plus more; after `Done` or an error it starts over.
 pub fn parse_request(
@@ -165,7 +176,7 @@ pub fn parse_request(
     head: &mut RequestHead,
 ) -> Result<Progress, HeadError> {
     if head.walk.finished || !head.walk.lines.fits(buf.len()) {
-        head.clear();
+        start_over(&mut head.fields, &mut head.walk);
     }
     let progress = request(buf, limits, head);
     head.walk.finished = progress != Ok(Progress::NeedMore);
@@ -245,7 +256,7 @@ pub fn parse_response(
     head: &mut ResponseHead,
 ) -> Result<Progress, HeadError> {
     if head.walk.finished || !head.walk.lines.fits(buf.len()) {
-        head.clear();
+        start_over(&mut head.fields, &mut head.walk);
     }
     let progress = response(buf, limits, request_method, head);
     head.walk.finished = progress != Ok(Progress::NeedMore);

@@ -61,6 +61,9 @@ fn request_version(text: &[u8]) -> Result<Version, HeadError> {
 /// Whether these first bytes of an unfinished request line may still become one. TLS hellos and
 /// binary end here instead of waiting for a line end that never comes.
 pub(super) fn may_become_request(partial: &[u8]) -> bool {
+    if let [b'G', b'E', b'T', b' ', ..] | [b'P', b'O', b'S', b'T', b' ', ..] = partial {
+        return true;
+    }
     let name = partial.get(..METHOD_MAX + 1).unwrap_or(partial);
     let Some(space) = memchr(b' ', name) else {
         return name.len() <= METHOD_MAX && name.iter().all(|byte| is_token_byte(*byte));

@@ -13,10 +13,16 @@ impl Exchange {
     pub(super) fn find_client_ip(&mut self, setting: &Setting<'_>) {
         let plan = &setting.plan.plan;
         let rule = &plan.client_ip;
-        self.client_ip.clear();
         if rule.hides_untrusted && !rule.trusts_peer(setting.peer) {
             self.hide_forwarding(setting.bytes);
         }
+        let fields = &self.head.fields;
+        let is_peers = !plan.app_engine && !rule.may_be_in(fields.ids());
+        if is_peers && setting.peer.is_some() && setting.peer == self.client_ip_of {
+            return;
+        }
+        self.client_ip.clear();
+        self.client_ip_of = setting.peer.filter(|_| is_peers);
         if plan.app_engine {
             let named = self.head.fields.find_named(b"x-appengine-remote-addr", setting.bytes);
             if let Some(text) = named.and_then(|v| std::str::from_utf8(v).ok()) {
@@ -25,10 +31,9 @@ impl Exchange {
             }
         }
         let mut found = None;
-        if rule.reads_fields(setting.peer) {
-            for field in &rule.fields {
-                let id = HeaderId::of(field.as_bytes());
-                let fields = &self.head.fields;
+        if rule.may_be_in(fields.ids()) && rule.reads_fields(setting.peer) {
+            for (id, field) in &rule.fields {
+                let id = *id;
                 // The usual request has none of these fields.
                 if id != HeaderId::Other && !fields.ids().contains(id) {
                     continue;
@@ -75,11 +80,33 @@ impl Exchange {
 
 /// As `Display` does, without its machinery: this runs for every request.
 fn push_ipv4(address: Ipv4Addr, out: &mut String) {
-    let mut digits = itoa::Buffer::new();
+    out.reserve("255.255.255.255".len());
     for (at, octet) in address.octets().into_iter().enumerate() {
         if at > 0 {
             out.push('.');
         }
-        out.push_str(digits.format(octet));
+        let digit = |value: u8| char::from(b'0' + value % 10);
+        if octet >= 100 {
+            out.push(digit(octet / 100));
+        }
+        if octet >= 10 {
+            out.push(digit(octet / 10));
+        }
+        out.push(digit(octet));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_everywhere() {
+        for octet in 0..=255 {
+            let address = Ipv4Addr::new(octet, 0, 255 - octet, 10);
+            let mut text = String::new();
+            push_ipv4(address, &mut text);
+            assert_eq!(text, address.to_string());
+        }
     }
 }

@@ -5,88 +5,73 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 
 use super::super::content::Content;
-use super::{Answered, Exchange, Reply, Setting};
+use super::{Answered, Exchange, Reply, Scope, Setting};
 use crate::json::tree::Tree;
-use crate::net::clock::{self};
+use crate::net::clock;
 use crate::net::placed::place;
+use crate::net::timer::Deadline;
 use crate::net::{Block, failpoint};
-use crate::plan::policy::{End, Needs, RequestCx, ResponseCx};
-use crate::plan::router::Params;
+use crate::plan::policy::{End, Needs, ResponseCx};
 use crate::plan::{Endpoint, EndpointId, Output};
 use crate::proxy::outcome::{Label, Outcome};
 use crate::proxy::render::Message;
 use crate::proxy::{Composed, Failure, Ran, Request, RequestBody, Scene, compose, total};
+use crate::upstream::BodyError;
 
 impl Exchange {
+    /// The endpoint's own answer. The usual request waits in `compose` alone; what holds content or
+    /// runs policies has its state in pooled memory.
     pub(super) async fn endpoint(
         &mut self,
         setting: &Setting<'_>,
         content: &mut Content<'_>,
-        endpoint: &Endpoint,
-        id: EndpointId,
+        (endpoint, id): (&Endpoint, EndpointId),
+        deadline: &mut Deadline,
     ) -> Answered {
-        let plan = &setting.plan.plan;
         if let Err(error) = content.check_first() {
             return self.bad_body(setting, id.0, error);
         }
-        // A body that has to be held is read before the policies that look at it.
         let mut held = None;
+        // A body that has to be held is read before the policies that look at it.
         if endpoint.holds_body && !content.is_ended() {
-            let max = plan.limits.body_bytes.min(usize::MAX as u64) as usize;
-            let collected = place(async {
-                content.welcome().await;
-                content.collect(max).await
-            });
-            match collected.await {
+            match place(hold(content, setting)).await {
                 Ok(block) => held = Some(block),
                 Err(error) => return self.bad_body(setting, id.0, error),
             }
         }
-        if endpoint.handler.is_empty() && endpoint.pipe.is_empty() {
-            return self.compose(setting, content, endpoint, id, held).await;
+        if !endpoint.handler.is_empty() || !endpoint.pipe.is_empty() {
+            let target = (endpoint, id);
+            return place(self.endpoint_with_policies(setting, content, target, held, deadline))
+                .await;
         }
-        place(self.endpoint_with_policies(setting, content, endpoint, id, held)).await
+        let composed = self.call(setting, content, endpoint, held.as_ref(), deadline).await;
+        self.render(&setting.after(content), endpoint, id, composed)
     }
 
-    pub(super) async fn endpoint_with_policies(
+    async fn endpoint_with_policies(
         &mut self,
         setting: &Setting<'_>,
         content: &mut Content<'_>,
-        endpoint: &Endpoint,
-        id: EndpointId,
+        (endpoint, id): (&Endpoint, EndpointId),
         held: Option<Block>,
+        deadline: &mut Deadline,
     ) -> Answered {
         let mut handler = Ran::none(&endpoint.handler, &setting.plan.locals);
         let mut pipe = Ran::none(&endpoint.pipe, &setting.plan.locals);
         let mut stopped = Ok(());
         for ran in [&mut handler, &mut pipe] {
-            let Exchange { head, path, params, edits, .. } = self;
-            let (params, path): (&Params, &[u8]) = (params, path);
-            let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
-                step(&mut RequestCx {
-                    bytes: setting.bytes,
-                    head,
-                    path,
-                    query: head.target.query(setting.bytes),
-                    params: &|at| {
-                        let name = endpoint.params.get(at)?;
-                        Some((name, params.value(at, path)))
-                    },
-                    body: held.as_deref().map(Vec::as_slice),
-                    peer: setting.peer,
-                    route: &endpoint.path,
-                    backend: None,
-                    edits,
-                    locals: &mut setting.plan.locals.borrow_mut(),
-                });
-            };
-            stopped = ran.requests(setting.started + endpoint.timeout, &mut with).await;
+            let body = held.as_deref().map(Vec::as_slice);
+            let scope = Scope { is_routed: true, endpoint: Some(endpoint), body };
+            stopped = self.stage(setting, ran, scope).await;
             if stopped.is_err() {
                 break;
             }
         }
         let answered = match stopped {
-            Ok(()) => self.compose_with_pipe(setting, content, endpoint, id, held, pipe).await,
+            Ok(()) => {
+                let target = (endpoint, id);
+                self.compose_with_pipe(setting, content, target, held, pipe, deadline).await
+            }
             Err(stopped) => {
                 let answered = self.stopped(setting, stopped, id.0);
                 self.end_stage(setting, pipe, answered, Needs::HEAD)
@@ -95,29 +80,17 @@ impl Exchange {
         self.end_stage(setting, handler, answered, endpoint.needs)
     }
 
-    pub(super) async fn compose(
+    /// Calls, with the response side of the stage `Pipe` between data and bytes.
+    async fn compose_with_pipe(
         &mut self,
         setting: &Setting<'_>,
         content: &mut Content<'_>,
-        endpoint: &Endpoint,
-        id: EndpointId,
-        held: Option<Block>,
-    ) -> Answered {
-        let composed = self.call(setting, content, endpoint, held.as_ref()).await;
-        self.render(&setting.after(content), endpoint, id, composed)
-    }
-
-    /// As `compose`, with the response side of the stage `Pipe` between data and bytes.
-    pub(super) async fn compose_with_pipe(
-        &mut self,
-        setting: &Setting<'_>,
-        content: &mut Content<'_>,
-        endpoint: &Endpoint,
-        id: EndpointId,
+        (endpoint, id): (&Endpoint, EndpointId),
         held: Option<Block>,
         mut pipe: Ran<'_>,
+        deadline: &mut Deadline,
     ) -> Answered {
-        let composed = self.call(setting, content, endpoint, held.as_ref()).await;
+        let composed = self.call(setting, content, endpoint, held.as_ref(), deadline).await;
         let setting = &setting.after(content);
         let needs_body = endpoint.needs.contains(Needs::RESPONSE_BODY);
         let mut body = Vec::new();
@@ -161,12 +134,13 @@ impl Exchange {
         }
     }
 
-    pub(super) async fn call(
+    async fn call(
         &mut self,
         setting: &Setting<'_>,
         content: &mut Content<'_>,
         endpoint: &Endpoint,
         held: Option<&Block>,
+        deadline: &mut Deadline,
     ) -> Composed {
         let request = Request {
             bytes: setting.bytes,
@@ -206,12 +180,12 @@ impl Exchange {
             left: &left,
             to_client: &to_client,
         };
-        let composed = compose(scene, body, setting.started).await;
+        let composed = compose(&scene, body, setting.started, deadline).await;
         self.edits.to_client.append(&mut to_client.into_inner());
         composed
     }
 
-    pub(super) fn render(
+    fn render(
         &mut self,
         setting: &Setting<'_>,
         endpoint: &Endpoint,
@@ -257,12 +231,7 @@ impl Exchange {
     }
 
     /// Logs what failed, as KrakenD does: a line each, and in the access log.
-    pub(super) fn note(
-        &mut self,
-        setting: &Setting<'_>,
-        endpoint: &Endpoint,
-        failures: &[Failure],
-    ) {
+    fn note(&mut self, setting: &Setting<'_>, endpoint: &Endpoint, failures: &[Failure]) {
         let now = if failures.is_empty() { return } else { clock::wall_nanos() };
         let mut line = String::new();
         for (at, failure) in failures.iter().enumerate() {
@@ -278,6 +247,13 @@ impl Exchange {
             setting.worker.lane.error(now, &endpoint.path, line.as_bytes());
         }
     }
+}
+
+/// Reads all content, for policies and for several backends.
+async fn hold(content: &mut Content<'_>, setting: &Setting<'_>) -> Result<Block, BodyError> {
+    let max = setting.plan.plan.limits.body_bytes.min(usize::MAX as u64) as usize;
+    content.welcome().await;
+    content.collect(max).await
 }
 
 /// The status in a rendered head: a backend's own one may have taken the place of ours.

@@ -21,12 +21,13 @@ use crate::json::merge::Renderer;
 use crate::json::tree::Tree;
 use crate::net::clock::Tick;
 use crate::net::placed::place;
-use crate::plan::policy::{Edits, End, Needs, RequestCx, ResponseCx};
+use crate::net::timer::Deadline;
+use crate::plan::policy::{Edits, End, Needs, RequestCx, ResponseCx, Suspended};
 use crate::plan::router::{Outcome as Routed, Params};
 use crate::plan::{Builtin, Endpoint, EndpointId, Plan, Route};
 use crate::proxy::outcome::{Label, Outcome};
-use crate::proxy::render::{Frame, Message, Plain, Writer};
-use crate::proxy::{CorePlan, Failure, Ran, Stopped, Streamed};
+use crate::proxy::render::{Frame, Message, Writer};
+use crate::proxy::{Advance, CorePlan, Failure, Ran, Seen, Stopped, Streamed};
 
 /// The reusable parts of an exchange.
 #[derive(Default)]
@@ -37,6 +38,9 @@ pub struct Exchange {
     params: Params,
     encoder: RefCell<QueryEncoder>,
     client_ip: String,
+    /// Whose address `client_ip` shows, where it is that of a connection's other end: one client
+    /// asks more than once.
+    client_ip_of: Option<IpAddr>,
     edits: Edits,
     renderer: Renderer,
     /// The answer to be streamed. Here, and not in [`Reply`]: each future on the way of a reply
@@ -47,11 +51,9 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Ready for another request; keeps the memory.
+    /// Ready for another request; keeps the memory. The head starts over with the next parse.
     pub fn clear(&mut self) {
-        self.head.clear();
         self.path.clear();
-        self.client_ip.clear();
         self.edits.clear();
         self.errors.clear();
         self.streamed = None;
@@ -151,42 +153,107 @@ impl Exchange {
         }
     }
 
-    /// Answers the request whose head stands in `self.head`.
-    pub async fn answer(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
-        let plan = &setting.plan.plan;
+    /// Answers the request whose head stands in `self.head`. `deadline` is the connection's, free
+    /// while it is answered.
+    pub async fn answer(
+        &mut self,
+        setting: &Setting<'_>,
+        content: &mut Content<'_>,
+        deadline: &mut Deadline,
+    ) -> Answered {
+        let plan = &*setting.plan.plan;
+        // First, since the log shows it whatever becomes of the request.
+        self.find_client_ip(setting);
         if !self.decode_path(setting) {
             return self.refuse(setting, 400, Label::BadRequest, b"");
         }
-        self.find_client_ip(setting);
-        let service_chain = &plan.service_chain;
-        if service_chain.is_empty() {
-            return self.route(setting, content).await;
-        }
-        let mut ran = Ran::none(service_chain, &setting.plan.locals);
-        let stopped = {
-            let Exchange { head, path, client_ip: _, edits, .. } = self;
-            let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
-                step(&mut RequestCx {
-                    bytes: setting.bytes,
-                    head,
-                    path,
-                    query: head.target.query(setting.bytes),
-                    params: &|_| None,
-                    body: None,
-                    peer: setting.peer,
-                    route: "",
-                    backend: None,
-                    edits,
-                    locals: &mut setting.plan.locals.borrow_mut(),
-                });
+        let mut service = Ran::none(&plan.service_chain, &setting.plan.locals);
+        let mut engine = Ran::none(&plan.engine_chain, &setting.plan.locals);
+        let mut answered = 'answered: {
+            let scope = Scope { is_routed: false, endpoint: None, body: None };
+            if service.has_policies()
+                && let Err(stopped) = self.stage(setting, &mut service, scope).await
+            {
+                break 'answered self.stopped(setting, stopped, unrouted_entry(plan));
+            }
+            let way = match self.route(setting) {
+                // Redirects and health answer before the stage `Engine`.
+                Way::Answered(answered) => break 'answered answered,
+                way => way,
             };
-            ran.requests(setting.started + plan.timeout, &mut with).await
+            if engine.has_policies() && !(plan.engine_sees_only_params && way.has_no_params()) {
+                let scope = Scope { is_routed: true, endpoint: way.endpoint(), body: None };
+                if let Err(stopped) = self.stage(setting, &mut engine, scope).await {
+                    break 'answered self.stopped(setting, stopped, way.entry(plan));
+                }
+            }
+            match way {
+                Way::Endpoint(endpoint, id) => {
+                    self.endpoint(setting, content, (endpoint, id), deadline).await
+                }
+                Way::Answered(answered) => answered,
+                Way::Builtin(builtin) => place(self.builtin(setting, content, builtin)).await,
+                Way::Options { allow } => self.options(setting, allow),
+                Way::Unrouted { status, lines } => self.unrouted(setting, status, &lines),
+            }
         };
-        let answered = match stopped {
-            Err(stopped) => self.stopped(setting, stopped, unrouted_entry(plan)),
-            Ok(()) => place(self.route(setting, content)).await,
+        if !engine.is_empty() {
+            answered = self.end_stage(setting, engine, answered, Needs::HEAD);
+        }
+        if !service.is_empty() {
+            answered = self.end_stage(setting, service, answered, Needs::HEAD);
+        }
+        answered
+    }
+
+    /// The request side of a stage. Only a policy that waits has its future, in pooled memory.
+    async fn stage(
+        &mut self,
+        setting: &Setting<'_>,
+        ran: &mut Ran<'_>,
+        scope: Scope<'_>,
+    ) -> Result<(), Stopped> {
+        let (seen, edits) = self.seen(setting, scope);
+        match ran.advance(&mut |step| seen.lend(edits, &setting.plan.locals, step)) {
+            Advance::Done => Ok(()),
+            Advance::Stopped(answer) => Err(Stopped::Answered(answer)),
+            Advance::Waits(wait) => place(self.wait(setting, ran, scope, wait)).await,
+        }
+    }
+
+    async fn wait(
+        &mut self,
+        setting: &Setting<'_>,
+        ran: &mut Ran<'_>,
+        scope: Scope<'_>,
+        wait: Suspended,
+    ) -> Result<(), Stopped> {
+        let timeout = scope.endpoint.map_or(setting.plan.plan.timeout, |one| one.timeout);
+        let (seen, edits) = self.seen(setting, scope);
+        let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
+            seen.lend(edits, &setting.plan.locals, step);
         };
-        self.end_stage(setting, ran, answered, Needs::HEAD)
+        ran.wait(wait, setting.started + timeout, &mut with).await
+    }
+
+    fn seen<'s>(
+        &'s mut self,
+        setting: &'s Setting<'_>,
+        scope: Scope<'s>,
+    ) -> (Seen<'s>, &'s mut Edits) {
+        let Exchange { head, path, params, edits, .. } = self;
+        let seen = Seen {
+            bytes: setting.bytes,
+            head,
+            path,
+            query: head.target.query(setting.bytes),
+            params: scope.is_routed.then_some(&*params),
+            body: scope.body,
+            peer: setting.peer,
+            endpoint: scope.endpoint,
+            backend: None,
+        };
+        (seen, edits)
     }
 
     /// The answer where a policy went no further.
@@ -225,15 +292,17 @@ impl Exchange {
                     _ => None,
                 };
                 let content = content.as_deref();
-                let mut tree = Tree::new();
-                let has_tree = needs.contains(Needs::RESPONSE_TREE)
-                    && content.is_some_and(|content| tree.parse_shallow(content));
+                let tree =
+                    content.filter(|_| needs.contains(Needs::RESPONSE_TREE)).and_then(|content| {
+                        let mut tree = Tree::new();
+                        tree.parse_shallow(content).then_some((tree, content))
+                    });
                 ran.responses(&mut |step| {
                     step(&mut ResponseCx {
                         status: answered.status,
                         is_complete: answered.label == Label::Ok,
                         body: content,
-                        tree: content.filter(|_| has_tree).and_then(|body| tree.root(body)),
+                        tree: tree.as_ref().and_then(|(tree, content)| tree.root(content)),
                         backend: None,
                         edits: &mut self.edits,
                         locals: &mut setting.plan.locals.borrow_mut(),
@@ -271,117 +340,98 @@ impl Exchange {
         is_good
     }
 
-    async fn route(&mut self, setting: &Setting<'_>, content: &mut Content<'_>) -> Answered {
-        let plan: &Plan = &setting.plan.plan;
+    /// Where the request goes. Waits for nothing, runs no policy.
+    fn route<'p>(&mut self, setting: &Setting<'p>) -> Way<'p> {
+        let plan: &'p Plan = &setting.plan.plan;
         let query = self.head.target.query(setting.bytes);
         if !query.is_empty() && has_too_many(query, plan.limits.query_params as usize) {
-            return self.refuse(setting, 400, Label::TooManyParameters, b"");
+            return Way::Answered(self.refuse(setting, 400, Label::TooManyParameters, b""));
         }
         let method = self.head.method;
         let method = method.as_bytes(setting.bytes);
-        let routed = plan.router.lookup(method, &self.path, &mut self.params);
-        match routed {
+        match plan.router.lookup(method, &self.path, &mut self.params) {
+            Routed::Found { route } => match plan.routes.get(route as usize) {
+                Some(Route::Endpoint(EndpointId(entry)))
+                    if setting.worker.load() >= Load::Refusing =>
+                {
+                    Way::Answered(self.overloaded(setting, *entry))
+                }
+                Some(Route::Endpoint(id)) => match plan.endpoint(*id) {
+                    Some(endpoint) => Way::Endpoint(endpoint, *id),
+                    None => Way::NOT_FOUND,
+                },
+                Some(Route::Builtin(Builtin::Health)) => Way::Answered(self.health(setting)),
+                Some(Route::Builtin(builtin)) => Way::Builtin(*builtin),
+                // The router gives back only numbers that the plan put in.
+                None => Way::NOT_FOUND,
+            },
             Routed::Redirect { status, mend } => {
                 let mut location = Vec::new();
                 let prefix = self.head.find(HeaderId::XForwardedPrefix, setting.bytes);
                 let prefix = prefix.filter(|_| plan.client_ip.trusts_peer(setting.peer));
                 let query = self.head.target.query.map(|span| span.of(setting.bytes));
                 self.params.location(mend, &self.path, prefix, query, &mut location);
-                self.redirect(setting, status, &location)
+                Way::Answered(self.redirect(setting, status, &location))
             }
-            Routed::Options { allow } => {
-                let lines = format!("Allow: {allow}\r\n{}", plan.banner);
-                let plain = Plain {
-                    status: 200,
-                    banner: None,
-                    content_type: b"",
-                    lines: lines.as_bytes(),
-                    body: b"",
-                };
-                let entry = builtin_entry(plan);
-                let mut ran = self.engine_chain(setting);
-                let answered = match self.engine(setting, &mut ran, None).await {
-                    Err(stopped) => self.stopped(setting, stopped, entry),
-                    Ok(()) => self.plain(setting, &plain, Label::Builtin, entry),
-                };
-                self.end_stage(setting, ran, answered, Needs::HEAD)
-            }
-            Routed::Found { route } => match plan.routes.get(route as usize) {
-                Some(Route::Endpoint(EndpointId(entry)))
-                    if setting.worker.load() >= Load::Refusing =>
-                {
-                    self.overloaded(setting, *entry)
-                }
-                Some(Route::Endpoint(id)) => match plan.endpoint(*id) {
-                    Some(endpoint) => {
-                        let mut ran = self.engine_chain(setting);
-                        let answered = match self.engine(setting, &mut ran, Some(endpoint)).await {
-                            Err(stopped) => self.stopped(setting, stopped, id.0),
-                            Ok(()) => self.endpoint(setting, content, endpoint, *id).await,
-                        };
-                        self.end_stage(setting, ran, answered, Needs::HEAD)
-                    }
-                    None => place(self.unrouted(setting, 404, b"")).await,
-                },
-                Some(Route::Builtin(Builtin::Health)) => self.health(setting),
-                Some(Route::Builtin(builtin)) => {
-                    let builtin = *builtin;
-                    let mut ran = self.engine_chain(setting);
-                    let answered = match self.engine(setting, &mut ran, None).await {
-                        Err(stopped) => self.stopped(setting, stopped, builtin_entry(plan)),
-                        Ok(()) => place(self.builtin(setting, content, builtin)).await,
-                    };
-                    self.end_stage(setting, ran, answered, Needs::HEAD)
-                }
-                // The router gives back only numbers that the plan put in.
-                None => place(self.unrouted(setting, 404, b"")).await,
-            },
+            Routed::Options { allow } => Way::Options { allow },
             Routed::MethodNotAllowed { allowed } => {
                 let mut lines = b"Allow: ".to_vec();
                 plan.router.write_allow(allowed, &mut lines);
                 lines.extend_from_slice(b"\r\n");
-                place(self.unrouted(setting, 405, &lines)).await
+                Way::Unrouted { status: 405, lines }
             }
-            Routed::NotFound => place(self.unrouted(setting, 404, b"")).await,
+            Routed::NotFound => Way::NOT_FOUND,
+        }
+    }
+}
+
+/// What the policies of a stage see beside the request's head.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    /// Before that there are no path parameters.
+    is_routed: bool,
+    endpoint: Option<&'a Endpoint>,
+    body: Option<&'a [u8]>,
+}
+
+/// Where a request goes.
+enum Way<'p> {
+    /// Nowhere: it is answered.
+    Answered(Answered),
+    Endpoint(&'p Endpoint, EndpointId),
+    /// Not the health route, which no policy sees.
+    Builtin(Builtin),
+    Options {
+        allow: &'p str,
+    },
+    /// 404 or 405, with further lines of the head.
+    Unrouted {
+        status: u16,
+        lines: Vec<u8>,
+    },
+}
+
+impl<'p> Way<'p> {
+    const NOT_FOUND: Self = Way::Unrouted { status: 404, lines: Vec::new() };
+
+    fn endpoint(&self) -> Option<&'p Endpoint> {
+        match self {
+            Way::Endpoint(endpoint, _) => Some(endpoint),
+            Way::Answered(_) | Way::Builtin(_) | Way::Options { .. } | Way::Unrouted { .. } => None,
         }
     }
 
-    fn engine_chain<'a>(&self, setting: &Setting<'a>) -> Ran<'a> {
-        Ran::none(&setting.plan.plan.engine_chain, &setting.plan.locals)
+    fn has_no_params(&self) -> bool {
+        self.endpoint().is_some_and(|endpoint| endpoint.params.is_empty())
     }
 
-    /// Policies of the stage `Engine`, which run on matched routes, on 404 and on 405.
-    async fn engine(
-        &mut self,
-        setting: &Setting<'_>,
-        ran: &mut Ran<'_>,
-        endpoint: Option<&Endpoint>,
-    ) -> Result<(), Stopped> {
-        let timeout = endpoint.map_or(setting.plan.plan.timeout, |endpoint| endpoint.timeout);
-        let Exchange { head, path, params, edits, .. } = self;
-        let (params, path): (&Params, &[u8]) = (params, path);
-        let mut with = |step: &mut dyn FnMut(&mut RequestCx<'_>)| {
-            step(&mut RequestCx {
-                bytes: setting.bytes,
-                head,
-                path,
-                query: head.target.query(setting.bytes),
-                params: &|at| {
-                    let name = match endpoint {
-                        Some(endpoint) => &**endpoint.params.get(at)?,
-                        None => "",
-                    };
-                    (at < params.spans().len()).then(|| (name, params.value(at, path)))
-                },
-                body: None,
-                peer: setting.peer,
-                route: endpoint.map_or("", |endpoint| &endpoint.path),
-                backend: None,
-                edits,
-                locals: &mut setting.plan.locals.borrow_mut(),
-            });
-        };
-        ran.requests(setting.started + timeout, &mut with).await
+    /// Entry of the metrics where a policy answers instead.
+    fn entry(&self, plan: &Plan) -> u32 {
+        match self {
+            Way::Endpoint(_, id) => id.0,
+            Way::Builtin(_) | Way::Options { .. } => builtin_entry(plan),
+            Way::Answered(_) | Way::Unrouted { .. } => unrouted_entry(plan),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::admin::builtin;
 use crate::http::Method;
 use crate::net::clock::{self};
 use crate::plan::Builtin;
-use crate::plan::policy::{Answer, Needs};
+use crate::plan::policy::Answer;
 use crate::plan::router::{REDIRECT_CONTENT_TYPE, redirect_body};
 use crate::proxy::outcome::Label;
 use crate::proxy::render::{Frame, Message, Plain, Writer};
@@ -63,7 +63,7 @@ impl Exchange {
     }
 
     /// 404 and 405, after the policies of the stage `Engine`.
-    pub(super) async fn unrouted(
+    pub(super) fn unrouted(
         &mut self,
         setting: &Setting<'_>,
         status: u16,
@@ -71,11 +71,6 @@ impl Exchange {
     ) -> Answered {
         let plan = &setting.plan.plan;
         let entry = unrouted_entry(plan);
-        let mut ran = self.engine_chain(setting);
-        if let Err(stopped) = self.engine(setting, &mut ran, None).await {
-            let answered = self.stopped(setting, stopped, entry);
-            return self.end_stage(setting, ran, answered, Needs::HEAD);
-        }
         let (label, own, text) = match status {
             405 => {
                 (Label::MethodNotAllowed, &plan.not_allowed_body, &b"405 method not allowed"[..])
@@ -87,8 +82,16 @@ impl Exchange {
             None => (b"text/plain", text),
         };
         let plain = Plain { status, banner: Some(&plan.banner), content_type, lines, body };
-        let answered = self.plain(setting, &plain, label, entry);
-        self.end_stage(setting, ran, answered, Needs::HEAD)
+        self.plain(setting, &plain, label, entry)
+    }
+
+    /// `auto_options`.
+    pub(super) fn options(&mut self, setting: &Setting<'_>, allow: &str) -> Answered {
+        let plan = &setting.plan.plan;
+        let lines = format!("Allow: {allow}\r\n{}", plan.banner);
+        let lines = lines.as_bytes();
+        let plain = Plain { status: 200, banner: None, content_type: b"", lines, body: b"" };
+        self.plain(setting, &plain, Label::Builtin, builtin_entry(plan))
     }
 
     pub(super) fn redirect(
