@@ -147,6 +147,7 @@ fn attempt<'a>(
                 let mut sending = pin!(stream.send.send(std::mem::take(head)));
                 let mut receiving = pin!(reading.run(&mut stream.recv, plan, None));
                 let mut is_sending = true;
+                let mut failed = None;
                 // Both at once: an answer may come before all of the request left.
                 poll_fn(|cx| {
                     if is_sending && let Poll::Ready((result, back)) = sending.as_mut().poll(cx) {
@@ -154,7 +155,20 @@ fn attempt<'a>(
                         sent = if result.is_ok() { Sent::All } else { Sent::Nothing };
                         *head = back;
                     }
-                    receiving.as_mut().poll(cx)
+                    if failed.is_none() {
+                        match receiving.as_mut().poll(cx) {
+                            // A replay needs the head back; where the connection has ended it comes
+                            // at once.
+                            Poll::Ready(Err(error)) if is_sending && error.is_before_response() => {
+                                failed = Some(error);
+                            }
+                            done => return done,
+                        }
+                    }
+                    match failed {
+                        Some(error) if !is_sending => Poll::Ready(Err(error)),
+                        _ => Poll::Pending,
+                    }
                 })
                 .await
             };
