@@ -55,6 +55,31 @@ fn keep_trailers(kept: &mut Vec<(HeaderId, Vec<u8>)>, decoder: &Decoder) {
     kept.extend(decoder.trailers().iter().map(|(id, value)| (id, value.to_vec())));
 }
 
+/// What a response under way has of what is left for all responses of its request. One that fails or
+/// is given up gives it back: the others may still be completed.
+struct Taken<'a> {
+    left: &'a Cell<usize>,
+    bytes: usize,
+}
+
+impl Taken<'_> {
+    fn more(&mut self, bytes: usize) -> Result<(), CallError> {
+        take(self.left, bytes)?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    fn keep(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.left.set(self.left.get() + self.bytes);
+    }
+}
+
 /// Takes bytes of what is left for all responses of a request.
 fn take(left: &Cell<usize>, bytes: usize) -> Result<(), CallError> {
     left.set(left.get().checked_sub(bytes).ok_or(CallError::TooLarge)?);
@@ -183,6 +208,7 @@ impl Response {
     async fn gather(mut self, max: usize, left: &Cell<usize>) -> Result<Collected, CallError> {
         let max = max.min(left.get());
         let came = self.surplus.len();
+        let mut taken = Taken { left, bytes: 0 };
         let (mut block, mut len) = match &self.framing {
             Framing::Length(length) => {
                 let capacity = usize::try_from(*length).unwrap_or(max).min(FIRST_CAPACITY);
@@ -196,7 +222,7 @@ impl Response {
             if len > max {
                 return Err(CallError::TooLarge);
             }
-            take(left, bytes.len())?;
+            taken.more(bytes.len())?;
             if block.is_empty()
                 && block.capacity() <= piece.capacity()
                 && bytes.len() == piece.len()
@@ -207,6 +233,7 @@ impl Response {
             make_room(&mut block, bytes.len())?;
             block.extend_from_slice(bytes);
         }
+        taken.keep();
         let content = 0..block.len();
         Ok(Collected { block, content })
     }

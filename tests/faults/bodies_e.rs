@@ -11,6 +11,7 @@ both_drivers! {
     e1_ten_gibibytes_in_ten_mebibytes,
     e1_codings_that_are_not_what_they_say,
     e6_ten_large_answers_share_the_budget,
+    e6_ten_large_answers_share_what_one_request_may_hold,
     e6_one_answer_over_the_budget,
 }
 
@@ -227,6 +228,17 @@ fn large(path: &str) -> Answer {
 }
 
 fn e6_ten_large_answers_share_the_budget() {
+    share("64MiB", "1GiB", "backend_over_budget", 64 * MIB);
+}
+
+fn e6_ten_large_answers_share_what_one_request_may_hold() {
+    // A block that grows has up to twice the room of its content.
+    share("1GiB", "64MiB", "backend_body_too_large", 128 * MIB);
+}
+
+/// Ten answers grow at the same time, and one bound of 64 MiB stops some of them: these give back what
+/// they had, so that others are completed.
+fn share(memory: &str, answer_bytes: &str, label: &str, charged_max: usize) {
     const MEMORY: usize = 64 * MIB;
     let mut peer = backend();
     for n in 0..10 {
@@ -234,7 +246,8 @@ fn e6_ten_large_answers_share_the_budget() {
     }
     let calls: Vec<_> =
         (0..10).map(|n| call(&peer, &format!("/{n}")).group(&format!("g{n}"))).collect();
-    let builder = Profile::Krakend.gateway().ringway("memory", "64MiB");
+    let limits = crate::support::json!({ "answer_bytes": answer_bytes });
+    let builder = Profile::Krakend.gateway().ringway("memory", memory).ringway("limits", limits);
     let mut site = Site::start(builder.endpoint("/all", calls).service("timeout", "60s"));
     let ended = AtomicBool::new(false);
     let (found, most) = std::thread::scope(|scope| {
@@ -253,16 +266,17 @@ fn e6_ten_large_answers_share_the_budget() {
     site.counts(1);
     found.status(200).completed(false).ended();
     // Blocks of reads under way are charged without being asked for.
-    assert!(most <= (MEMORY + 2 * MIB) as f64, "{most} bytes charged");
+    assert!(most <= (charged_max + 2 * MIB) as f64, "{most} bytes charged");
     let text = String::from_utf8_lossy(&found.bytes);
     let there: Vec<usize> =
         (0..10).filter(|n| text.contains(&format!(r#""g{n}":{{"path":"{n}","#))).collect();
     assert!(!there.is_empty() && there.len() < 10, "parts in the answer: {there:?}");
-    assert!(found.bytes.len() <= MEMORY && text.ends_with('}'));
+    // The names of the groups come on top.
+    assert!(found.bytes.len() <= MEMORY + 1024 && text.ends_with('}'));
     site.counted("/all", "partial", 1);
     let refused = site.gw.metrics().sum(
         "ringway_backend_calls_total",
-        &["endpoint=\"/all\"", "outcome=\"backend_over_budget\""],
+        &["endpoint=\"/all\"", &format!("outcome=\"{label}\"")],
     );
     assert_eq!(refused as usize, 10 - there.len(), "each part that is missing says why");
     site.settled();

@@ -22,7 +22,7 @@ fn client_connections_beyond_the_cap() {
     let mut site = Site::start(
         Profile::Safe
             .gateway()
-            .ringway("limits", json!({ "connections": CAP }))
+            .ringway("limits", json!({ "connections": CAP, "connections_per_ip": 0 }))
             .endpoint("/a", [call(&peer, "/a")])
             .input_query_strings(&["id"]),
     );

@@ -174,7 +174,7 @@ fn framing_of_chunks() {
     let line = |bytes: usize| format!("1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(bytes - 4));
     let pair = [line(256), line(257)].map(|body| format!("{head}{body}"));
     at_and_beyond(&gw, &peer, "a chunk line", [&pair[0], &pair[1]], 400, "bad_request");
-    let digits = |n: usize| format!("{}\r\nx\r\n0\r\n\r\n", format!("{}1", "0".repeat(n - 1)));
+    let digits = |n: usize| format!("{}1\r\nx\r\n0\r\n\r\n", "0".repeat(n - 1));
     let pair = [digits(16), digits(17)].map(|body| format!("{head}{body}"));
     at_and_beyond(&gw, &peer, "digits of a size", [&pair[0], &pair[1]], 400, "bad_request");
     // Little content in much framing: 16 KiB are free, then 16 bytes for each of content.
