@@ -178,7 +178,8 @@ fn read(main: &[u8], spec: &DecodeSpec, out: &mut Part) -> Option<Read> {
     let shape = shape_of(walk.scanner.peek(start));
     let enters = enters(shape, spec);
     let end = if enters { walk.object(start)? } else { walk.skip(start)? };
-    Some(Read { value: Range::new(start, end), shape, bad_text: walk.scanner.bad_text })
+    let bad_text = walk.scanner.bad_text(start, end);
+    Some(Read { value: Range::new(start, end), shape, bad_text })
 }
 
 /// The document's members become the part's.

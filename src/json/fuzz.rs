@@ -101,8 +101,8 @@ pub fn fuzz_decode(bytes: &[u8]) -> u64 {
     let mut out = Vec::new();
     let mut outcomes = Vec::new();
     let other_body = br#"{"a":{"a":1},"collection":[],"z":"<"}"#;
-    let mut other = Part::new();
-    let decoded = decode(other_body, &DecodeSpec::default(), &mut other);
+    let mut beside = Part::new();
+    let decoded = decode(other_body, &DecodeSpec::default(), &mut beside);
     assert_eq!(decoded, Ok(()));
     for spec in &specs {
         for encoding in encodings {
@@ -110,9 +110,9 @@ pub fn fuzz_decode(bytes: &[u8]) -> u64 {
                 let spec = DecodeSpec { encoding, selection: Selection::new(spec), policy };
                 let mut part = Part::new();
                 let decoded = decode_tokens(bytes, &spec, &mut part);
-                let mut other = Part::new();
-                assert_eq!(decode_in_pieces(bytes, &spec, &mut other, 1), decoded);
-                assert!(part.is_as(&other), "{spec:?} {part:?} {other:?}");
+                let mut pieces = Part::new();
+                assert_eq!(decode_in_pieces(bytes, &spec, &mut pieces, 1), decoded);
+                assert!(part.is_as(&pieces), "{spec:?} {part:?} {pieces:?}");
                 assert!(decoded.is_ok() || (part.is_empty() && !part.is_nil()));
                 outcomes.push((decoded, part.is_empty()));
                 for sort_keys in [false, true] {
@@ -120,7 +120,7 @@ pub fn fuzz_decode(bytes: &[u8]) -> u64 {
                         let options =
                             RenderOptions { rendering, sort_keys, escape_html: sort_keys };
                         let alone = [(&part, bytes)];
-                        let merged = [(&part, bytes), (&other, other_body), (&part, bytes)];
+                        let merged = [(&part, bytes), (&beside, other_body), (&part, bytes)];
                         for parts in [&alone[..], &merged[..]] {
                             out.clear();
                             renderer.render(parts, &options, &mut out);

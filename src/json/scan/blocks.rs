@@ -5,13 +5,19 @@
 //! one, since only they need a memory, and words like `true`. No decision on a byte depends on a
 //! later one, so what stands behind the end of the value cannot spoil it.
 
-use super::super::special::escape;
+use super::super::special::{escape, is_utf8};
 use super::bits::{BLOCK, Bits, below, each, highest, mark};
 use super::masks::{Fractions, Look, Marks, Text};
 use super::token::number;
 
 /// The longest chunk.
 const CHUNK_MAX: usize = 8 * BLOCK;
+
+/// Text is checked as soon as there is so much of it, so that it is still in the nearest cache.
+const TEXT_MAX: usize = 4096;
+
+/// Texts with more ASCII between them than this are checked alone.
+const GAP_MAX: usize = 512;
 
 /// How far the machine came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +69,10 @@ struct Carry {
     in_key: u64,
     /// The second half of a pair of escapes ends here (in the body); it is no surrogate alone.
     pair_end: usize,
-    /// Where text begins whose last character is not complete yet; 0 for none.
+    /// Text above 0x7f that is not checked yet, in the body: from here; 0 for none.
     text_at: usize,
+    /// Up to here: the end of the last chunk that had any.
+    text_end: usize,
     // What the next token follows: see `wrong_tokens`.
     colon: u64,
     low: u64,
@@ -198,6 +206,9 @@ impl Machine {
             note(found.words().as_ref(), self.at, noted);
         }
         if let Some(end) = levels.end {
+            if self.carry.text_at != 0 {
+                self.check_text(body);
+            }
             return Status::Done(self.at + end + 1);
         }
         if closed.last() != 0 && self.is_noted() {
@@ -357,28 +368,52 @@ impl Machine {
         })
     }
 
-    /// Notes text that is no UTF-8 in the first `len` bytes of a chunk.
+    /// Takes up the first `len` bytes of a chunk as text, if any of them is above 0x7f.
     #[inline(always)]
     fn utf8<B: Bits>(&mut self, body: &[u8], high: B, len: usize) {
-        if (self.carry.text_at != 0 || !high.is_empty()) && !self.bad_text {
-            self.check_utf8(body, len);
+        if !high.is_empty() {
+            self.add_text(body, len);
         }
     }
 
+    /// Text is checked in long stretches, since each call costs as much as some hundred bytes. All
+    /// that stands between strings is ASCII and does not disturb.
     #[inline(never)]
-    fn check_utf8(&mut self, body: &[u8], len: usize) {
-        // Text never begins at 0: a quote stands before it.
-        let from = if self.carry.text_at == 0 { self.at } else { self.carry.text_at };
-        let text = body.get(from..body.len().min(self.at + len)).unwrap_or_default();
-        self.carry.text_at = match std::str::from_utf8(text) {
-            Ok(_) => 0,
-            Err(error) if error.error_len().is_none() => from + error.valid_up_to(),
-            Err(_) => {
-                self.bad_text = true;
-                0
-            }
-        };
+    fn add_text(&mut self, body: &[u8], len: usize) {
+        let carry = &mut self.carry;
+        if carry.text_at != 0 && self.at - carry.text_end > GAP_MAX {
+            self.check_text(body);
+        }
+        let carry = &mut self.carry;
+        if carry.text_at == 0 {
+            // What stands at 0 is a quote or a bracket at most.
+            carry.text_at = self.at.max(1);
+        }
+        carry.text_end = self.at + len;
+        if carry.text_end - carry.text_at >= TEXT_MAX {
+            // The next chunk may go on with the last character: it is checked there.
+            let end = last_character(body, carry.text_end);
+            carry.text_end = end;
+            self.check_text(body);
+            self.carry.text_at = end;
+            self.carry.text_end = self.at + len;
+        }
     }
+
+    /// Checks what is due as text.
+    #[inline(never)]
+    fn check_text(&mut self, body: &[u8]) {
+        let text = body.get(self.carry.text_at..self.carry.text_end.min(body.len()));
+        self.carry.text_at = 0;
+        self.bad_text = self.bad_text || !is_utf8(text.unwrap_or_default());
+    }
+}
+
+/// Where the character begins that is the last or reaches beyond `end`: at most three bytes before
+/// it. What stands before it is UTF-8 or not, whatever follows.
+fn last_character(body: &[u8], end: usize) -> usize {
+    let begins = |at: &usize| body.get(*at).is_some_and(|byte| *byte >= 0xc0);
+    (end.saturating_sub(3)..end).rev().find(begins).unwrap_or(end)
 }
 
 /// Notes each bit as the place in the body that it stands for.

@@ -80,7 +80,7 @@ pub(super) fn scan_tokens(body: &[u8], depth_max: usize) -> Option<Scanned> {
         start: start as u32,
         end: end as u32,
         shape: shape_of(scanner.peek(start)),
-        needs_repair: scanner.bad_text,
+        needs_repair: scanner.bad_text(start, end),
     })
 }
 

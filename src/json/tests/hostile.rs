@@ -48,6 +48,14 @@ const TOKENS: &[&[u8]] = &[
     b"\"content\":",
 ];
 
+/// Neither of the two decodings may be rendered with the bytes of another body: this one is longer
+/// than the one beside it, and its ranges are no JSON there.
+#[test]
+fn each_part_is_rendered_with_its_own_body() {
+    fuzz_decode(br#"{"name":"x\ud800y","a":[1,null,"n"],"b":{"c":null}}"#);
+    fuzz_decode(b"{\"a\":\"\xff\",\"text\":null,\"b\":{\"d\":\"\xc3\"}}");
+}
+
 proptest! {
     #[test]
     fn random_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
