@@ -234,6 +234,11 @@ impl RecvHalf {
 }
 
 impl SendHalf {
+    /// Bytes that the kernel took so far, also of sends that failed later; with TLS, sealed ones.
+    pub fn sent(&self) -> u64 {
+        self.socket.sent()
+    }
+
     /// Sends the whole block and gives it back, whatever happens.
     pub async fn send(&mut self, mut block: Block) -> (io::Result<()>, Block) {
         block.settle();

@@ -140,6 +140,7 @@ fn attempt<'a>(
         };
         let mut reading = Reading::new(plan.interims);
         let mut sent = Sent::Something;
+        let sent_before = lease.stream().send.sent();
         let received = if joined && head_timeout.is_none() {
             let n_out = head.len();
             let stream = lease.stream();
@@ -186,6 +187,10 @@ fn attempt<'a>(
         head.truncate(head_len);
         if received.is_ok() {
             lease.count_received(reading.block.len());
+        }
+        // A send that failed may have begun: the backend may act on what it has.
+        if sent == Sent::Nothing && lease.stream().send.sent() != sent_before {
+            sent = Sent::Something;
         }
         let result = received.map(|()| {
             // A request that was not sent whole leaves a connection that nobody can use again.

@@ -5,7 +5,7 @@ use crate::support::{Backend, Gateway, GatewayBuilder, PATIENCE, backend, call, 
 use crate::support::{ms, until};
 
 /// What a probe waits for.
-const DEADLINE: std::time::Duration = ms(10_000);
+const DEADLINE: std::time::Duration = ms(2_000);
 
 /// A gateway with a canary on a backend of its own, and what it needs when all is quiet.
 pub struct Subject {

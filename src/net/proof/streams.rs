@@ -33,6 +33,28 @@ fn bytes_go_both_ways_and_fin_is_an_empty_block() {
 }
 
 #[test]
+fn a_send_that_fails_tells_whether_it_began() {
+    on_each_driver(|| async {
+        let (mut stream, mut peer) = connected();
+        assert_eq!(stream.send.sent(), 0);
+        let reading = thread::spawn(move || {
+            let mut some = vec![0; 64 * 1024];
+            peer.read_exact(&mut some).expect("bytes");
+            reset(peer);
+        });
+        let (sent, _) = stream.send.send(Block::copy_of(&pattern(32 << 20))).await;
+        sent.expect_err("the peer reset the connection");
+        reading.join().expect("the peer reads");
+        assert!(stream.send.sent() >= 64 * 1024, "the peer had some of it");
+
+        let before = stream.send.sent();
+        let (sent, _) = stream.send.send(Block::copy_of(b"more")).await;
+        sent.expect_err("nothing can be sent any more");
+        assert_eq!(stream.send.sent(), before);
+    });
+}
+
+#[test]
 fn a_reset_is_an_error() {
     on_each_driver(|| async {
         let (mut stream, peer) = connected();
