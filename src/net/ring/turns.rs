@@ -18,6 +18,10 @@ use super::{CURRENT, Ring};
 
 /// Most tasks run before the kernel is asked again: a task that wakes itself starves nobody.
 const TASKS_MAX: u32 = 512;
+/// A wait that ends this late was not one of a process that ran: it was stopped, or starved.
+const LATE: Duration = Duration::from_millis(25);
+/// For so many turns at most, timers wait for the tasks that a process finds after it stood still.
+const TURNS_AFTER_A_STOP: u32 = 64;
 /// After so many tasks of one turn the clock is read again.
 const TASKS_A_TICK: u32 = 16;
 /// The end of a driver waits this long for what is in flight, in steps.
@@ -80,11 +84,18 @@ impl Ring {
         root.wake();
         self.watch_remote();
         let mut late = Vec::new();
+        let mut turns_without_timers = 0;
         loop {
             if let Some(output) = self.run_ready(&root, future.as_mut()) {
                 return output;
             }
-            let (more, next) = wheel::fire(clock::now());
+            let (more, next) = if turns_without_timers > 0 && self.tasks.has_ready() {
+                turns_without_timers -= 1;
+                (true, None)
+            } else {
+                turns_without_timers = 0;
+                wheel::fire(clock::now())
+            };
             let is_busy = more
                 || self.tasks.has_ready()
                 || !self.yielded.borrow().is_empty()
@@ -97,10 +108,16 @@ impl Ring {
                 }
                 None => Wait::ForEver,
             };
-            if let Err(error) = self.io.borrow_mut().enter(wait) {
-                panic!("the ring of this worker is broken: {error}");
-            }
+            self.enter(wait);
             clock::refresh();
+            if let (Wait::AtMost(_), Some(due)) = (wait, next)
+                && clock::now() >= due + LATE
+            {
+                // What arrived while the process stood still counts before the deadlines that passed.
+                // A wait that a signal ended has not looked at it.
+                self.enter(Wait::No);
+                turns_without_timers = TURNS_AFTER_A_STOP;
+            }
             std::mem::swap(&mut *self.late.borrow_mut(), &mut late);
             self.reap();
             // Behind what has just arrived for the same tasks.
@@ -110,6 +127,12 @@ impl Ring {
             let mut yielded = self.yielded.take();
             yielded.drain(..).for_each(std::task::Waker::wake);
             self.yielded.replace(yielded);
+        }
+    }
+
+    fn enter(&self, wait: Wait) {
+        if let Err(error) = self.io.borrow_mut().enter(wait) {
+            panic!("the ring of this worker is broken: {error}");
         }
     }
 
