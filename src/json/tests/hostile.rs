@@ -55,14 +55,14 @@ const TOKENS: &[&[u8]] = &[
 fn text_is_checked_across_stretches() {
     for unit in ["ü", "語", "😀"] {
         for shift in 0..4 {
-            for gap in [0, 1, 63, 64, 511, 512, 600, 1100] {
+            for gap in [0, 63, 512, 1100] {
                 let text = [unit.repeat(1500), "a".repeat(gap), unit.repeat(700)].concat();
                 let good = format!("[\"{}{text}\",1]", "b".repeat(shift)).into_bytes();
                 assert!(scan(&good).is_ok_and(|all| !all.needs_repair));
                 each_way_sees_the_same(&good);
                 let n = good.len();
-                for at in [5, 511, 512, 513, 1024, 4095, 4096, 4097, 4099, n - 5, n / 2] {
-                    for byte in [b'x', 0xff, 0x80, 0xed] {
+                for at in [5, 511, 512, 4095, 4096, 4097, n - 5] {
+                    for byte in [b'x', 0x80] {
                         let mut bad = good.clone();
                         bad[at] = byte;
                         let is_text = std::str::from_utf8(&bad).is_ok();
