@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::fuzz::{each_way_sees_the_same, fuzz_decode, fuzz_scan};
-use super::super::scan::{scan, ways};
+use super::super::scan::scan;
 
 /// Bytes that mean something to a scanner, so that random strings of them get far.
 const TOKENS: &[&[u8]] = &[
@@ -85,7 +85,8 @@ fn avx2_is_asked_beside_avx512() {
         && is_x86_feature_detected!("bmi1")
         && is_x86_feature_detected!("bmi2")
         && is_x86_feature_detected!("popcnt");
-    let names: Vec<String> = ways().iter().map(|way| format!("{way:?}")).collect();
+    let names: Vec<String> =
+        super::super::scan::ways().iter().map(|way| format!("{way:?}")).collect();
     let wanted: &[&str] = if has { &["Best", "Words", "Avx2"] } else { &["Best", "Words"] };
     assert_eq!(names, wanted);
 }
