@@ -1,7 +1,55 @@
-//! What is special in strings: escapes and what they stand for, characters above 0x7f.
+//! Strings with escapes or characters above 0x7f: the scanner's slower path, and what escapes stand
+//! for.
 
-/// Text is checked with vectors where the CPU has any, at ten times the speed of the standard
-/// library from some hundred bytes on: docs/design/json.md.
+use super::scan::{BLOCK, text_stops};
+
+/// A string that is not plain ASCII.
+pub(super) struct Special {
+    /// One past its closing quote.
+    pub(super) end: usize,
+    pub(super) escaped: bool,
+    /// It has a lone surrogate.
+    pub(super) has_lone: bool,
+    /// It or what follows it closely has bytes above 0x7f, which are not checked.
+    pub(super) has_high: bool,
+}
+
+/// The rest of a string from its first byte that is no plain ASCII on.
+#[inline(never)]
+pub(super) fn special_string(body: &[u8], from: usize) -> Option<Special> {
+    let mut at = from;
+    let mut special = Special { end: 0, escaped: false, has_lone: false, has_high: false };
+    loop {
+        while let Some(block) = body.get(at..)?.first_chunk::<BLOCK>() {
+            let (stops, high) = text_stops(block);
+            special.has_high |= high != 0;
+            at += stops.trailing_zeros() as usize;
+            if stops != 0 {
+                break;
+            }
+        }
+        let byte = *body.get(at)?;
+        match byte {
+            b'"' => break,
+            b'\\' => {
+                let (after, is_lone) = escape(body, at)?;
+                special.escaped = true;
+                special.has_lone |= is_lone;
+                at = after;
+            }
+            0..=0x1f => return None,
+            // Only near the end of the body.
+            _ => {
+                special.has_high |= byte > 0x7f;
+                at += 1;
+            }
+        }
+    }
+    special.end = at + 1;
+    Some(special)
+}
+
+/// Text is checked with vectors where the CPU has any: docs/design/json.md.
 pub(super) fn is_utf8(text: &[u8]) -> bool {
     simdutf8::basic::from_utf8(text).is_ok()
 }

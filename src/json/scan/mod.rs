@@ -5,9 +5,10 @@
 //! is noted, and the caller's policy decides. The fast path only says *that* a document is wrong;
 //! *why* is found by [`super::diagnose`], byte by byte.
 //!
-//! [`Scan`] can stop after any block of 64 bytes and go on later, so that a long document does not
-//! hold its worker. How blocks are looked at is chosen once a process: AVX-512, AVX2 or SSE2 on
-//! x86-64, NEON on aarch64, words elsewhere.
+//! [`Scan`] can stop after any chunk of 64 or 512 bytes and go on later, so that a long document does
+//! not hold its worker. How chunks are looked at is chosen once a process: with AVX-512 or AVX2 on
+//! x86-64, and with words (no vectors of our own) on older CPUs and on all other kinds, aarch64 and
+//! wasm32 among them. Tokens are looked at with SSE2 on x86-64, with words elsewhere.
 
 mod bits;
 mod blocks;
@@ -20,7 +21,7 @@ use super::diagnose;
 use super::error::{JsonError, Kind, Shape};
 use super::nest::Nest;
 use blocks::{Machine, Status};
-pub(super) use token::Scanner;
+pub(super) use token::{BLOCK, Scanner, text_stops};
 
 /// Arrays and objects inside each other, as in Go's encoding/json.
 pub const DEPTH_MAX: usize = 10_000;
@@ -154,6 +155,7 @@ impl Scan {
 pub(super) enum Way {
     Best,
     Words,
+    /// Also where AVX-512 would be the best.
     #[cfg(target_arch = "x86_64")]
     Avx2,
 }

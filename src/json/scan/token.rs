@@ -4,7 +4,7 @@
 //! Strings are looked at in blocks of 64 bytes.
 
 use super::super::nest::Nest;
-use super::super::special::{escape, is_utf8, word_at};
+use super::super::special::{is_utf8, special_string, word_at};
 use super::DEPTH_MAX;
 
 /// Reads pieces of one document. `None` from any method: not JSON.
@@ -15,15 +15,15 @@ use super::DEPTH_MAX;
 pub(in crate::json) struct Scanner<'b> {
     pub(in crate::json) body: &'b [u8],
     /// A string so far had a lone surrogate.
-    is_lone: bool,
-    /// Not 0: a string so far may have had bytes above 0x7f.
-    high: u32,
+    has_lone: bool,
+    /// A string so far had bytes above 0x7f.
+    has_high: bool,
     /// A string since the last reset had a backslash.
     pub(in crate::json) escaped: bool,
     pub(in crate::json) depth_max: usize,
     /// Where the block that was looked at last begins.
     block_at: usize,
-    /// Which of its bytes end a stretch of plain text: lowest bit first.
+    /// Which of its bytes end a stretch of plain ASCII text: lowest bit first.
     stops: u64,
 }
 
@@ -34,16 +34,17 @@ impl<'b> Scanner<'b> {
 
     #[inline(always)]
     pub(in crate::json) fn within(body: &'b [u8], depth_max: usize) -> Scanner<'b> {
-        let (is_lone, high, escaped) = (false, 0, false);
-        Scanner { body, is_lone, high, escaped, depth_max, block_at: usize::MAX, stops: 0 }
+        let (has_lone, has_high, escaped) = (false, false, false);
+        let (block_at, stops) = (usize::MAX, 0);
+        Scanner { body, has_lone, has_high, escaped, depth_max, block_at, stops }
     }
 
-    /// Some string of the valid value from `start` to `end`, and of all that was read, holds
-    /// invalid UTF-8 or a lone surrogate. All else in a valid value is ASCII, so its text is checked
-    /// at once.
+    /// Some string of the value from `start` to `end`, which is all that was read, holds invalid
+    /// UTF-8 or a lone surrogate. All else in a valid value is ASCII, so its text is checked at
+    /// once: a string alone is too short for vectors.
     #[inline(always)]
     pub(in crate::json) fn bad_text(&self, start: usize, end: usize) -> bool {
-        self.is_lone || self.high != 0 && !is_utf8(self.body.get(start..end).unwrap_or_default())
+        self.has_lone || self.has_high && !is_utf8(self.body.get(start..end).unwrap_or_default())
     }
 
     /// The byte at `at`; past the end NUL, which the grammar has nowhere.
@@ -211,35 +212,27 @@ impl<'b> Scanner<'b> {
             let block_at = at & !(BLOCK - 1);
             if block_at != self.block_at {
                 self.block_at = block_at;
-                let (stops, high) =
-                    match self.body.get(block_at..).and_then(|rest| rest.first_chunk()) {
-                        Some(block) => stops(block),
-                        None => last_stops(self.body, block_at),
-                    };
-                self.stops = stops;
-                self.high |= high;
+                self.stops = match self.body.get(block_at..).and_then(|rest| rest.first_chunk()) {
+                    Some(block) => stops(block),
+                    None => last_stops(self.body, block_at),
+                };
             }
             let left = self.stops >> (at & (BLOCK - 1));
-            if left == 0 {
-                at = block_at + BLOCK;
-                continue;
+            if left != 0 {
+                at += left.trailing_zeros() as usize;
+                break;
             }
-            at += left.trailing_zeros() as usize;
-            if self.peek(at) == b'"' {
-                return Some(at + 1);
-            }
-            let (end, is_lone) = escape_at(self.body, at)?;
-            self.escaped = true;
-            self.is_lone |= is_lone;
-            at = end;
+            at = block_at + BLOCK;
         }
+        if self.peek(at) == b'"' {
+            return Some(at + 1);
+        }
+        let special = special_string(self.body, at)?;
+        self.escaped |= special.escaped;
+        self.has_lone |= special.has_lone;
+        self.has_high |= special.has_high;
+        Some(special.end)
     }
-}
-
-/// The escape at a stop that is no quote; `None` for a control character.
-#[inline(never)]
-fn escape_at(body: &[u8], at: usize) -> Option<(usize, bool)> {
-    if peek(body, at) == b'\\' { escape(body, at) } else { None }
 }
 
 #[inline(always)]
@@ -316,7 +309,7 @@ fn digits(body: &[u8], mut at: usize) -> usize {
 
 /// The stops of the end of the body, filled up with NULs, which are stops too.
 #[inline(never)]
-fn last_stops(body: &[u8], block_at: usize) -> (u64, u32) {
+fn last_stops(body: &[u8], block_at: usize) -> u64 {
     let mut block = [0; BLOCK];
     let rest = body.get(block_at..).unwrap_or_default();
     for (to, from) in block.iter_mut().zip(rest) {
@@ -326,13 +319,13 @@ fn last_stops(body: &[u8], block_at: usize) -> (u64, u32) {
 }
 
 /// Bytes that are looked at together.
-const BLOCK: usize = 64;
+pub(in crate::json) const BLOCK: usize = 64;
 
-/// Which bytes of a block are quote, backslash or control; not 0: some are above 0x7f.
+/// Which bytes of a block are quote, backslash, control or above 0x7f.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[allow(unsafe_code)]
-fn stops(block: &[u8; BLOCK]) -> (u64, u32) {
+fn stops(block: &[u8; BLOCK]) -> u64 {
     // SAFETY: SSE2 is part of the x86-64 baseline, so every CPU that runs this code has it; the
     // function itself is safe code. Test: `blocks_agree_with_words`. Gain: docs/design/json.md.
     unsafe { stops_sse2(block) }
@@ -341,7 +334,38 @@ fn stops(block: &[u8; BLOCK]) -> (u64, u32) {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "sse2")]
-fn stops_sse2(block: &[u8; BLOCK]) -> (u64, u32) {
+fn stops_sse2(block: &[u8; BLOCK]) -> u64 {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
+        _mm_set1_epi8,
+    };
+    let (rows, _) = block.as_chunks::<16>();
+    rows.iter().rev().fold(0, |stops, row| {
+        let whole = u128::from_le_bytes(*row);
+        // Becomes one unaligned load.
+        let bytes = _mm_set_epi64x((whole >> 64) as i64, whole as i64);
+        let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
+        let escapes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
+        // As signed numbers, everything above 0x7f is below the blank too.
+        let others = _mm_cmplt_epi8(bytes, _mm_set1_epi8(b' ' as i8));
+        let row = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, escapes), others));
+        stops << 16 | u64::from(row as u32)
+    })
+}
+
+/// The quotes, backslashes and controls of a block; not 0: there are bytes above 0x7f.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(in crate::json) fn text_stops(block: &[u8; BLOCK]) -> (u64, u64) {
+    // SAFETY: as above. Test: `blocks_agree_with_words`. Gain: docs/design/json.md.
+    unsafe { text_stops_sse2(block) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "sse2")]
+fn text_stops_sse2(block: &[u8; BLOCK]) -> (u64, u64) {
     use std::arch::x86_64::{
         _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
         _mm_set1_epi8, _mm_setzero_si128, _mm_xor_si128,
@@ -350,55 +374,60 @@ fn stops_sse2(block: &[u8; BLOCK]) -> (u64, u32) {
     let start = (0, _mm_setzero_si128());
     let (stops, all) = rows.iter().rev().fold(start, |(stops, all), row| {
         let whole = u128::from_le_bytes(*row);
-        // Becomes one unaligned load.
         let bytes = _mm_set_epi64x((whole >> 64) as i64, whole as i64);
         let escapes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
-        // The quote becomes the first behind the controls; what stood between changes places with
-        // what follows.
+        // The quote becomes 0x20, the first behind the controls, and the blank 0x22.
         let swapped = _mm_xor_si128(bytes, _mm_set1_epi8(2));
         let others = _mm_cmpeq_epi8(_mm_min_epu8(swapped, _mm_set1_epi8(0x20)), swapped);
         let row = _mm_movemask_epi8(_mm_or_si128(escapes, others));
         (stops << 16 | u64::from(row as u32), _mm_or_si128(all, bytes))
     });
-    (stops, _mm_movemask_epi8(all) as u32)
+    (stops, u64::from(_mm_movemask_epi8(all) as u32))
 }
 
 /// The same with words.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn stops(block: &[u8; BLOCK]) -> (u64, u32) {
-    stops_words(block)
+fn stops(block: &[u8; BLOCK]) -> u64 {
+    let (stops, high) = marks_words(block);
+    stops | high
+}
+
+/// The same with words.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub(in crate::json) fn text_stops(block: &[u8; BLOCK]) -> (u64, u64) {
+    marks_words(block)
 }
 
 /// Portable form. Sums stay inside their bytes, so each mark is exact.
 #[cfg(any(test, not(target_arch = "x86_64")))]
 #[inline(always)]
-fn stops_words(block: &[u8; BLOCK]) -> (u64, u32) {
+fn marks_words(block: &[u8; BLOCK]) -> (u64, u64) {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
     const LOW: u64 = !HIGH;
     let not_zero = |x: u64| ((x & LOW) + LOW) | x;
+    // Gathers the highest bit of each byte in the top byte.
+    let gather = |bits: u64| ((bits & HIGH) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
     let (words, _) = block.as_chunks::<8>();
-    let (stops, all) = words.iter().rev().fold((0, 0), |(stops, all), word| {
+    words.iter().rev().fold((0, 0), |(stops, high), word| {
         let word = u64::from_le_bytes(*word);
         let quotes = !not_zero(word ^ (ONES * u64::from(b'"')));
         let escapes = !not_zero(word ^ (ONES * u64::from(b'\\')));
         let controls = !(((word & LOW) + ONES * 0x60) | word);
-        let marks = ((quotes | escapes | controls) & HIGH) >> 7;
-        // Gathers the lowest bit of each byte in the top byte.
-        (stops << 8 | marks.wrapping_mul(0x0102_0408_1020_4080) >> 56, all | word)
-    });
-    (stops, u32::from(all & HIGH != 0))
+        (stops << 8 | gather(quotes | escapes | controls), high << 8 | gather(word))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{BLOCK, stops, stops_words};
+    use super::{BLOCK, marks_words, stops, text_stops};
 
     fn is_stop(byte: u8) -> bool {
-        matches!(byte, b'"' | b'\\' | 0..=0x1f)
+        matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x80..)
     }
 
     const NEAR: &[u8] = b"az\x1f\x20\x7f\x80\xff\"\\!#[]\x01\x00";
@@ -411,10 +440,11 @@ mod tests {
         ]) {
             let block: [u8; BLOCK] = bytes.try_into().expect("as long as a block");
             let model = block.iter().rev().fold(0, |all, byte| all << 1 | u64::from(is_stop(*byte)));
-            for (stops, high) in [stops(&block), stops_words(&block)] {
-                prop_assert_eq!(stops, model);
-                prop_assert_eq!(high == 0, block.is_ascii());
-            }
+            prop_assert_eq!(stops(&block), model);
+            let high = block.iter().rev().fold(0, |all, byte| all << 1 | u64::from(*byte >> 7));
+            prop_assert_eq!(marks_words(&block), (model & !high, high));
+            let (ends, some_high) = text_stops(&block);
+            prop_assert_eq!((ends, some_high != 0), (model & !high, high != 0));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Looking at blocks with AVX-512, AVX2 or SSE2.
+//! Looking at chunks with AVX-512 or AVX2; a CPU with neither looks at words.
 
 use std::arch::x86_64::*;
 use std::sync::atomic::{AtomicU8, Ordering};

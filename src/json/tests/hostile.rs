@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::fuzz::{each_way_sees_the_same, fuzz_decode, fuzz_scan};
+use super::super::scan::scan;
 
 /// Bytes that mean something to a scanner, so that random strings of them get far.
 const TOKENS: &[&[u8]] = &[
@@ -47,6 +48,48 @@ const TOKENS: &[&[u8]] = &[
     b"\"collection\":",
     b"\"content\":",
 ];
+
+/// Text is checked in stretches of some KiB; where a character is cut, and which gaps of ASCII stand
+/// before it, changes no verdict.
+#[test]
+fn text_is_checked_across_stretches() {
+    for unit in ["ü", "語", "😀"] {
+        for shift in 0..4 {
+            for gap in [0, 63, 512, 1100] {
+                let text = [unit.repeat(1500), "a".repeat(gap), unit.repeat(700)].concat();
+                let good = format!("[\"{}{text}\",1]", "b".repeat(shift)).into_bytes();
+                assert!(scan(&good).is_ok_and(|all| !all.needs_repair));
+                each_way_sees_the_same(&good);
+                let n = good.len();
+                for at in [5, 511, 512, 4095, 4096, 4097, n - 5] {
+                    for byte in [b'x', 0x80] {
+                        let mut bad = good.clone();
+                        bad[at] = byte;
+                        let is_text = std::str::from_utf8(&bad).is_ok();
+                        let needs_repair = scan(&bad).map(|all| all.needs_repair);
+                        assert_eq!(needs_repair, Ok(!is_text), "{unit} {shift} {gap} {at} {byte}");
+                        each_way_sees_the_same(&bad);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The properties below ask each way that this CPU has, not only the one it would choose.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn avx2_is_asked_beside_avx512() {
+    let has = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("pclmulqdq")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("popcnt");
+    let names: Vec<String> =
+        super::super::scan::ways().iter().map(|way| format!("{way:?}")).collect();
+    let wanted: &[&str] = if has { &["Best", "Words", "Avx2"] } else { &["Best", "Words"] };
+    assert_eq!(names, wanted);
+}
 
 /// Neither of the two decodings may be rendered with the bytes of another body: this one is longer
 /// than the one beside it, and its ranges are no JSON there.
