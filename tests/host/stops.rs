@@ -18,9 +18,19 @@ const STOP: Duration = ms(3500);
 /// Stops the process for longer than every deadline of these tests, while `meanwhile` happens.
 fn stopped(gw: &Gateway, meanwhile: impl FnOnce()) {
     gw.signal(libc::SIGSTOP);
+    // A thread that still runs could begin a request now, whose time would be up after the stop.
+    until("every thread stands still", || threads_are_stopped(gw.pid()));
     meanwhile();
     std::thread::sleep(STOP);
     gw.signal(libc::SIGCONT);
+}
+
+fn threads_are_stopped(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a running process");
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+    })
 }
 
 /// Idle connections whose next request came during the stop, and heads that were half there.

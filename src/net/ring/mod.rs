@@ -168,10 +168,11 @@ impl Ring {
     }
 
     /// Works off what the kernel has completed.
-    fn reap(&self) {
+    fn reap(&self) -> usize {
         let mut completions = self.completions.take();
         self.io.borrow_mut().take(&mut completions);
-        let is_busy = completions.len() >= BUSY;
+        let n = completions.len();
+        let is_busy = n >= BUSY;
         let mut has_taken = false;
         for Completion { user_data, result, flags } in completions.drain(..) {
             let written = match cqueue::buffer_select(flags) {
@@ -196,6 +197,7 @@ impl Ring {
         if has_taken {
             self.buffers.borrow_mut().publish();
         }
+        n
     }
 
     fn completed(

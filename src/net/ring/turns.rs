@@ -11,7 +11,8 @@ use std::time::Duration;
 use io_uring::opcode::AsyncCancel2;
 use io_uring::types::CancelBuilder;
 
-use super::super::{block, clock, wheel};
+use super::super::clock::{self, Tick};
+use super::super::{block, wheel};
 use super::io::Wait;
 use super::tasks::{self, TaskRef};
 use super::{CURRENT, Ring};
@@ -20,8 +21,9 @@ use super::{CURRENT, Ring};
 const TASKS_MAX: u32 = 512;
 /// A wait that ends this late was not one of a process that ran: it was stopped, or starved.
 const LATE: Duration = Duration::from_millis(25);
-/// For so many turns at most, timers wait for the tasks that a process finds after it stood still.
-const TURNS_AFTER_A_STOP: u32 = 64;
+/// For so many turns at most, timers wait for what a process finds after it stood still. The kernel
+/// hands out some twenty completions a turn.
+const TURNS_AFTER_A_STOP: u32 = 1024;
 /// After so many tasks of one turn the clock is read again.
 const TASKS_A_TICK: u32 = 16;
 /// The end of a driver waits this long for what is in flight, in steps.
@@ -85,16 +87,15 @@ impl Ring {
         self.watch_remote();
         let mut late = Vec::new();
         let mut turns_without_timers = 0;
+        let mut looked_at = clock::now();
         loop {
             if let Some(output) = self.run_ready(&root, future.as_mut()) {
                 return output;
             }
-            let (more, next) = if turns_without_timers > 0 && self.tasks.has_ready() {
-                turns_without_timers -= 1;
-                (true, None)
-            } else {
-                turns_without_timers = 0;
-                wheel::fire(clock::now())
+            let (more, next) = match turns_without_timers {
+                // By the time of the last look at the sockets, though it may be later by now.
+                0 => wheel::fire(looked_at),
+                _ => (true, None),
             };
             let is_busy = more
                 || self.tasks.has_ready()
@@ -108,18 +109,22 @@ impl Ring {
                 }
                 None => Wait::ForEver,
             };
+            let due = if is_busy { clock::now() } else { next.unwrap_or(Tick::NEVER) };
             self.enter(wait);
             clock::refresh();
-            if let (Wait::AtMost(_), Some(due)) = (wait, next)
-                && clock::now() >= due + LATE
-            {
+            looked_at = clock::now();
+            if looked_at.since(due) >= LATE {
                 // What arrived while the process stood still counts before the deadlines that passed.
                 // A wait that a signal ended has not looked at it.
                 self.enter(Wait::No);
                 turns_without_timers = TURNS_AFTER_A_STOP;
             }
             std::mem::swap(&mut *self.late.borrow_mut(), &mut late);
-            self.reap();
+            let brought_nothing = self.reap() == 0;
+            turns_without_timers = match turns_without_timers {
+                n if n > 0 && (!brought_nothing || self.tasks.has_ready()) => n - 1,
+                _ => 0,
+            };
             // Behind what has just arrived for the same tasks.
             late.drain(..).for_each(std::task::Waker::wake);
             self.tasks.look_away();
