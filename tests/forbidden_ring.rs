@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringway::net::driver::{self, DriverKind};
 use ringway::net::timer::{sleep_until, timeout_at};
@@ -229,6 +229,22 @@ fn stopped() {
     .expect("the driver starts");
 }
 
+/// Until all threads of the process are in this state (proc_pid_stat(5)).
+fn wait_for_state(pid: libc::pid_t, state: char) {
+    let end = Instant::now() + PATIENCE;
+    let is_there = || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("our child runs");
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(state))
+        })
+    };
+    while !is_there() {
+        assert!(Instant::now() < end, "not in state {state}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn a_stopped_process_goes_on_where_it_was() {
     for wish in ["io_uring", "monoio", "epoll"] {
@@ -251,13 +267,17 @@ fn a_stopped_process_goes_on_where_it_was() {
         let mut got = [0; 1];
         for n in 0..3 {
             let pid = running.id() as libc::pid_t;
+            // It waits for its peer when it is stopped: a deadline that it had just made would be
+            // over before its first look at the socket.
+            wait_for_state(pid, 'S');
             // SAFETY: a signal to our own child.
             assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0);
+            wait_for_state(pid, 'T');
             peer.write_all(&[n]).expect("sent");
             std::thread::sleep(Duration::from_millis(400));
             // SAFETY: as above.
             assert_eq!(unsafe { libc::kill(pid, libc::SIGCONT) }, 0);
-            peer.read_exact(&mut got).expect("an answer");
+            peer.read_exact(&mut got).unwrap_or_else(|error| panic!("{wish}, stop {n}: {error}"));
             assert_eq!(got, [n], "{wish}");
         }
         drop(peer);
