@@ -12,9 +12,30 @@ const MEMBERSHIP: &str = "/proc/self/cgroup";
 pub struct MemoryGroups(Vec<Group>);
 
 #[derive(Clone, Debug)]
-struct Group {
-    directory: PathBuf,
-    is_v2: bool,
+pub(super) struct Group {
+    pub directory: PathBuf,
+    pub is_v2: bool,
+}
+
+/// The groups of this process that a v1 controller or v2 has, from its own up to the root.
+pub(super) fn groups_of(mount: &Path, membership: &Path, controller: &str) -> Vec<Group> {
+    let Ok(membership) = fs::read_to_string(membership) else { return Vec::new() };
+    let mut groups = Vec::new();
+    for line in membership.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
+        let is_v2 = controllers.is_empty();
+        if !is_v2 && !controllers.split(',').any(|name| name == controller) {
+            continue;
+        }
+        let root = if is_v2 { mount.to_owned() } else { mount.join(controller) };
+        // In a container the path is often that of the host, which is not mounted here: then the
+        // mount's own root holds the limit.
+        let own = root.join(path.trim_start_matches('/'));
+        let on_the_way = own.ancestors().take_while(|at| at.starts_with(&root));
+        groups.extend(on_the_way.map(|at| Group { directory: at.to_owned(), is_v2 }));
+    }
+    groups
 }
 
 /// One look at the group that is fullest.
@@ -33,22 +54,7 @@ impl MemoryGroups {
     }
 
     fn at(mount: &Path, membership: &Path) -> Self {
-        let Ok(membership) = fs::read_to_string(membership) else { return Self::default() };
-        let mut groups = Vec::new();
-        for line in membership.lines() {
-            let mut fields = line.splitn(3, ':').skip(1);
-            let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
-            let is_v2 = controllers.is_empty();
-            if !is_v2 && !controllers.split(',').any(|name| name == "memory") {
-                continue;
-            }
-            let root = if is_v2 { mount.to_owned() } else { mount.join("memory") };
-            // In a container the path is often that of the host, which is not mounted here: then
-            // the mount's own root holds the limit.
-            let own = root.join(path.trim_start_matches('/'));
-            let on_the_way = own.ancestors().take_while(|at| at.starts_with(&root));
-            groups.extend(on_the_way.map(|at| Group { directory: at.to_owned(), is_v2 }));
-        }
+        let mut groups = groups_of(mount, membership, "memory");
         groups.retain(|group| group.limit().is_some());
         Self(groups)
     }

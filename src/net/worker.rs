@@ -58,24 +58,12 @@ pub fn machine_memory() -> Option<u64> {
 
 /// The smallest CPU quota on the way from this process's cgroup to the root, in cores; v2 and v1.
 fn cpu_quota(mount: &Path, membership: &Path) -> Option<f64> {
-    let membership = fs::read_to_string(membership).ok()?;
-    let mut quotas = Vec::new();
-    for line in membership.lines() {
-        let mut fields = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
-        let is_v2 = controllers.is_empty();
-        if !is_v2 && !controllers.split(',').any(|name| name == "cpu") {
-            continue;
-        }
-        let root = if is_v2 { mount.to_owned() } else { mount.join("cpu") };
-        // In a container the path is often that of the host, which is not mounted here: then the
-        // mount's own root holds the limit.
-        let own = root.join(path.trim_start_matches('/'));
-        for directory in own.ancestors().take_while(|at| at.starts_with(&root)) {
-            quotas.extend(if is_v2 { quota_v2(directory) } else { quota_v1(directory) });
-        }
-    }
-    quotas.into_iter().reduce(f64::min)
+    let groups = super::cgroup::groups_of(mount, membership, "cpu");
+    let quotas = groups.iter().filter_map(|group| match group.is_v2 {
+        true => quota_v2(&group.directory),
+        false => quota_v1(&group.directory),
+    });
+    quotas.reduce(f64::min)
 }
 
 /// `cpu.max`: "max 100000" or "150000 100000".
